@@ -1,0 +1,272 @@
+/**
+ * The one error class of the product and its closed table of codes.
+ *
+ * Messages are one sentence: capital letter, active voice, no final period, values in double quotes,
+ * the state found and the state wanted. A hint is the next step, a command where there is one.
+ */
+
+/** Who has to act: the caller, this host, the guest's workload, a remote service, or us. */
+export type Blame = "user" | "host" | "guest" | "remote" | "bug";
+
+/** Coarse class for machines, stable across versions. */
+export type ErrorKind =
+  | "usage"
+  | "transient"
+  | "permanent"
+  | "conflict"
+  | "not_found"
+  | "resource_exhausted"
+  | "unsupported"
+  | "policy_denied";
+
+interface ErrorClass {
+  readonly blame: Blame;
+  readonly kind: ErrorKind;
+  readonly meaning: string;
+}
+
+export const errorTable = {
+  // The caller
+  usage: { blame: "user", kind: "usage", meaning: "The command line cannot be understood" },
+  invalid_argument: { blame: "user", kind: "permanent", meaning: "A value is not acceptable" },
+  not_supported_yet: {
+    blame: "user",
+    kind: "unsupported",
+    meaning: "The field or command is valid, but its feature is not built yet",
+  },
+  cancelled: { blame: "user", kind: "permanent", meaning: "The caller gave up (signal or abort)" },
+  timeout: { blame: "host", kind: "transient", meaning: "A deadline passed before the step ended" },
+  closed: { blame: "user", kind: "permanent", meaning: "The object was used after it was closed" },
+  internal: { blame: "bug", kind: "permanent", meaning: "A fault of microagent itself" },
+  // Spec
+  spec_not_found: { blame: "user", kind: "not_found", meaning: "The spec file does not exist" },
+  spec_invalid: { blame: "user", kind: "permanent", meaning: "The spec file breaks its schema" },
+  // Images
+  image_reference_invalid: {
+    blame: "user",
+    kind: "permanent",
+    meaning: "The image reference cannot be parsed",
+  },
+  image_not_found: { blame: "user", kind: "not_found", meaning: "No such image or tag" },
+  image_unauthorized: {
+    blame: "user",
+    kind: "policy_denied",
+    meaning: "The registry refused the credentials or wants some",
+  },
+  image_unsupported: {
+    blame: "user",
+    kind: "unsupported",
+    meaning: "The image has no usable platform or media type",
+  },
+  image_digest_mismatch: {
+    blame: "remote",
+    kind: "permanent",
+    meaning: "Bytes do not match the digest they were promised under",
+  },
+  image_corrupt: {
+    blame: "remote",
+    kind: "permanent",
+    meaning: "A layer, manifest or archive is truncated or malformed",
+  },
+  image_hostile: {
+    blame: "remote",
+    kind: "policy_denied",
+    meaning: "A layer tries to escape its tree or exhaust the host",
+  },
+  registry_unreachable: {
+    blame: "remote",
+    kind: "transient",
+    meaning: "The registry does not answer",
+  },
+  registry_rate_limited: {
+    blame: "remote",
+    kind: "transient",
+    meaning: "The registry wants fewer requests (429)",
+  },
+  registry_failed: {
+    blame: "remote",
+    kind: "transient",
+    meaning: "The registry answered with a server error",
+  },
+  // Store and host
+  store_corrupt: {
+    blame: "host",
+    kind: "permanent",
+    meaning: "A file of the state directory cannot be read as what it should be",
+  },
+  lock_timeout: {
+    blame: "host",
+    kind: "transient",
+    meaning: "Another process kept a lock for too long",
+  },
+  no_space: {
+    blame: "host",
+    kind: "resource_exhausted",
+    meaning: "The disk or the quota is full",
+  },
+  host_tool_missing: {
+    blame: "host",
+    kind: "not_found",
+    meaning: "A program this step needs is not installed",
+  },
+  host_tool_failed: {
+    blame: "host",
+    kind: "permanent",
+    meaning: "A program this step needs ended with a failure",
+  },
+  host_unsupported: {
+    blame: "host",
+    kind: "unsupported",
+    meaning: "This host cannot do what was asked",
+  },
+  // Kernels
+  kernel_not_found: { blame: "user", kind: "not_found", meaning: "No such kernel" },
+  kernel_fetch_failed: {
+    blame: "remote",
+    kind: "transient",
+    meaning: "The kernel could not be fetched",
+  },
+  kernel_digest_mismatch: {
+    blame: "remote",
+    kind: "permanent",
+    meaning: "The kernel is not the one that was promised",
+  },
+  kernel_build_failed: { blame: "host", kind: "permanent", meaning: "The kernel did not build" },
+  // Machines
+  vmm_not_found: { blame: "host", kind: "not_found", meaning: "The VMM program is not installed" },
+  vmm_too_old: { blame: "host", kind: "unsupported", meaning: "The VMM program is too old" },
+  vmm_failed: { blame: "host", kind: "permanent", meaning: "The VMM ended with a failure" },
+  accel_unavailable: {
+    blame: "host",
+    kind: "unsupported",
+    meaning: "The acceleration that was asked for does not work here",
+  },
+  boot_timeout: {
+    blame: "host",
+    kind: "transient",
+    meaning: "The guest did not answer in time after power-on",
+  },
+  guest_crashed: { blame: "guest", kind: "permanent", meaning: "The guest kernel panicked" },
+  guest_powered_off: {
+    blame: "guest",
+    kind: "permanent",
+    meaning: "The guest powered off while it was needed",
+  },
+  machine_killed: { blame: "host", kind: "transient", meaning: "The VMM process was killed" },
+  workspace_not_found: { blame: "user", kind: "not_found", meaning: "No such workspace" },
+  name_taken: { blame: "user", kind: "conflict", meaning: "The workspace name is in use" },
+  // The channel and the agent
+  channel_closed: {
+    blame: "guest",
+    kind: "permanent",
+    meaning: "The connection to the guest agent ended",
+  },
+  protocol_violation: {
+    blame: "guest",
+    kind: "policy_denied",
+    meaning: "The guest sent something the protocol does not allow",
+  },
+  agent_mismatch: {
+    blame: "host",
+    kind: "unsupported",
+    meaning: "The guest agent speaks another protocol version",
+  },
+  guest_refused: {
+    blame: "guest",
+    kind: "permanent",
+    meaning: "The guest agent could not do what was asked",
+  },
+  exec_not_started: {
+    blame: "user",
+    kind: "permanent",
+    meaning: "The command never started in the guest",
+  },
+  guest_file_not_found: {
+    blame: "user",
+    kind: "not_found",
+    meaning: "No such path in the guest",
+  },
+  setup_failed: { blame: "user", kind: "permanent", meaning: "A setup command failed" },
+  output_missing: {
+    blame: "user",
+    kind: "not_found",
+    meaning: "A declared output does not exist in the guest",
+  },
+  output_refused: {
+    blame: "guest",
+    kind: "policy_denied",
+    meaning: "An output breaks a cap or a naming rule",
+  },
+} as const satisfies Record<string, ErrorClass>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** Values that explain an error to a program; never secrets. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+export interface ErrorOptions {
+  readonly hint?: string | undefined;
+  /** The named step that failed, for example `boot/handshake`. */
+  readonly step?: string | undefined;
+  readonly details?: ErrorDetails | undefined;
+  readonly cause?: unknown;
+}
+
+const brand: unique symbol = Symbol.for("microagent.error");
+
+export class MicroagentError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: ErrorDetails;
+  readonly step: string | undefined;
+  readonly [brand] = true;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "MicroagentError";
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+    this.step = options.step;
+  }
+
+  get blame(): Blame {
+    return errorTable[this.code].blame;
+  }
+
+  get kind(): ErrorKind {
+    return errorTable[this.code].kind;
+  }
+
+  get retryable(): boolean {
+    return this.kind === "transient";
+  }
+}
+
+/** True for our errors, also for those of a second copy of this package. */
+export function isMicroagentError(value: unknown): value is MicroagentError {
+  return value instanceof Error && (value as { [brand]?: unknown })[brand] === true;
+}
+
+/** Wraps anything thrown: ours pass unchanged, foreign errors become `internal` with their cause. */
+export function asMicroagentError(value: unknown): MicroagentError {
+  if (isMicroagentError(value)) return value;
+  const message = value instanceof Error ? value.message : String(value);
+  return new MicroagentError("internal", `Unexpected failure: ${message}`, {
+    cause: value,
+    hint: "This is a bug in microagent; run again with --debug and report the trace",
+  });
+}
+
+/** Process exit code of an error: 2 usage, 75 worth a retry, 1 everything else. */
+export function exitCodeOf(error: MicroagentError): 1 | 2 | 75 {
+  if (error.kind === "usage") return 2;
+  return error.retryable ? 75 : 1;
+}
+
+/** Errno of a Node system error (`ENOENT`), or undefined. */
+export function errnoOf(value: unknown): string | undefined {
+  if (!(value instanceof Error)) return undefined;
+  const code = (value as NodeJS.ErrnoException).code;
+  return typeof code === "string" ? code : undefined;
+}
