@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import type { Terminal } from "./terminal.ts";
+
+/** A command's name, its one-line summary, and where its options and action are. */
+export interface CatalogueEntry {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly summary: string;
+  /** Loaded only when the command is asked for, so that help and start-up stay quick. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandModule {
+  readonly define: (command: Command, terminal: Terminal) => void;
+}
+
+export const catalogue: readonly CatalogueEntry[] = [
+  {
+    name: "dispatch",
+    aliases: [],
+    summary: "Run an Agentfile once in a fresh microVM and bring its outputs back",
+    load: () => import("./commands/dispatch.ts"),
+  },
+  {
+    name: "run",
+    aliases: [],
+    summary: "Run one command of an image in a fresh microVM",
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    name: "spec",
+    aliases: [],
+    summary: "Check spec files (microagent.yaml)",
+    load: () => import("./commands/spec.ts"),
+  },
+  {
+    name: "image",
+    aliases: ["images"],
+    summary: "Pull, list, tag and remove images",
+    load: () => import("./commands/image.ts"),
+  },
+  {
+    name: "rootfs",
+    aliases: [],
+    summary: "Build a root file system from an image",
+    load: () => import("./commands/rootfs.ts"),
+  },
+  {
+    name: "kernel",
+    aliases: [],
+    summary: "List, install, verify and build guest kernels",
+    load: () => import("./commands/kernel.ts"),
+  },
+  {
+    name: "doctor",
+    aliases: ["host"],
+    summary: "Check everything a boot needs on this host, and mend it",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "ps",
+    aliases: ["list", "ls"],
+    summary: "Show the workspaces of the state directory",
+    load: () => import("./commands/ps.ts"),
+  },
+  {
+    name: "gc",
+    aliases: [],
+    summary: "Collect what dead runs left behind",
+    load: () => import("./commands/gc.ts"),
+  },
+  {
+    name: "profiles",
+    aliases: [],
+    summary: "Show the resource profiles",
+    load: () => import("./commands/profiles.ts"),
+  },
+  {
+    name: "version",
+    aliases: [],
+    summary: "Show the version",
+    load: () => import("./commands/version.ts"),
+  },
+];
+
+/** Commands of the interface contract that this release does not have yet. */
+export const plannedCommands: readonly string[] = [
+  "apply",
+  "artifact",
+  "artifacts",
+  "clone",
+  "commit",
+  "connect",
+  "contract",
+  "cp",
+  "create",
+  "delete",
+  "egress",
+  "events",
+  "exec",
+  "halt",
+  "init",
+  "inspect",
+  "kill",
+  "logs",
+  "model",
+  "network",
+  "pause",
+  "perf",
+  "quarantine",
+  "registry",
+  "resize",
+  "result",
+  "resume",
+  "rm",
+  "secret",
+  "serve",
+  "snapshot",
+  "start",
+  "stats",
+  "status",
+  "stop",
+  "supervise",
+  "volume",
+  "wait",
+];

@@ -1,0 +1,36 @@
+import type { MicroagentError } from "../../base/errors.ts";
+import { errorJson } from "../../workspace/result-json.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** Prints an error for people, or as one JSON line on stderr when JSON was asked for. */
+export async function reportError(error: MicroagentError, terminal: Terminal): Promise<void> {
+  await terminal.writeErr(
+    terminal.json
+      ? `${JSON.stringify({ ok: false, error: errorJson(error) })}\n`
+      : errorText(error, terminal),
+  );
+}
+
+/** The sentence, the lines it speaks of, and the next step; stack traces only under `--debug`. */
+export function errorText(error: MicroagentError, terminal: Terminal): string {
+  const red = (text: string) => (terminal.color ? `\u001b[31m${text}\u001b[39m` : text);
+  const lines = [`${red("error:")} ${printable(error.message)}`];
+  const frame = error.details["frame"];
+  if (typeof frame === "string") lines.push("", printable(frame), "");
+  if (error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
+  if (terminal.debug) lines.push("", causes(error));
+  return `${lines.join("\n")}\n`;
+}
+
+/** Control characters of foreign text must not reach the user's terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\n\t\x20-\x7e\u00a0-\u{10ffff}]/gu, "\ufffd");
+}
+
+function causes(error: unknown): string {
+  const parts: string[] = [];
+  for (let cause = error; cause instanceof Error && parts.length < 8; cause = cause.cause) {
+    parts.push(cause.stack ?? cause.message);
+  }
+  return parts.join("\ncaused by: ");
+}

@@ -1,0 +1,119 @@
+import type { Agent } from "../agent/agent.ts";
+import { CleanupStack } from "../base/cleanup.ts";
+import type { Op } from "../base/op.ts";
+import type { BaseImage } from "../image/base-image.ts";
+import type { StoredImage } from "../image/stored-image.ts";
+import type { InstalledKernel } from "../kernel/installed-kernel.ts";
+import type { AccelPreference, HostFacts, Machine } from "../supervisor/port.ts";
+import { connectAgent } from "./connect-agent.ts";
+import type { Engine } from "./engine.ts";
+import { identityFor } from "./identity.ts";
+import { powerOn } from "./power-on.ts";
+import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
+import { Workspace } from "./workspace.ts";
+
+/** Everything a boot depends on; no value is left to be guessed. */
+export interface BootRequest {
+  readonly name: string;
+  readonly image: string;
+  readonly pull: "missing" | "always" | "never";
+  readonly insecureRegistries: readonly string[];
+  /** Catalogue name or path; undefined takes the default kernel. */
+  readonly kernel: string | undefined;
+  readonly accel: AccelPreference;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly sizeMib: number;
+  readonly hostname: string;
+  readonly bounds: BootBounds;
+}
+
+/** Milliseconds each part may take. */
+export interface BootBounds {
+  readonly pullMs: number;
+  readonly bootMs: number;
+}
+
+/** What a boot found and decided, for results and people. */
+export interface BootReport {
+  readonly image: StoredImage;
+  readonly base: BaseImage;
+  readonly kernel: InstalledKernel;
+  readonly supervisor: string;
+  readonly host: HostFacts;
+  /** 1, or 2 when the boot watchdog had to start over. */
+  readonly attempts: number;
+  /** Why the first attempt was given up, when it was. */
+  readonly retryReason: string | null;
+}
+
+/** A machine whose agent has answered, before it knows who it is. */
+export interface PoweredMachine {
+  readonly machine: Machine;
+  readonly agent: Agent;
+}
+
+/**
+ * The boot pipeline: from an image reference to a machine that answers, one named and timed step
+ * after the other. Whatever fails undoes what came before it.
+ */
+export async function boot(op: Op, engine: Engine, request: BootRequest): Promise<Workspace> {
+  await using undo = new CleanupStack();
+
+  const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
+  undo.defer(() => directory.remove());
+
+  const image = await op.step("image", (step) => engine.images.resolve(step, request), {
+    timeoutMs: request.bounds.pullMs,
+  });
+  const base = await op.step("base", (step) => engine.images.base(step, image));
+  const kernel = await op.step("kernel", (step) => engine.kernels.resolve(step, request.kernel));
+  const initramfs = await op.step("initramfs", (step) => engine.kernels.initramfs(step, kernel));
+  const choice = await op.step("supervisor", (step) =>
+    engine.supervisors.select(step, { accel: request.accel, kernel, initramfsPath: initramfs }),
+  );
+  const scratch = await op.step("scratch", (step) => directory.makeScratch(step, request.sizeMib));
+
+  const powered = await powerOn(op, {
+    choice,
+    directory,
+    bootMs: request.bounds.bootMs,
+    request: {
+      name: request.name,
+      memoryMib: request.memoryMib,
+      cpus: request.cpus,
+      kernel: kernel.image,
+      initramfsPath: initramfs,
+      disks: [
+        { id: "base", path: base.path, readOnly: true, durability: "disposable" },
+        { id: "scratch", path: scratch, readOnly: false, durability: "disposable" },
+      ],
+      cmdline: [],
+      consolePath: directory.consolePath,
+    },
+    connect: (step, machine) => connectAgent(step, machine),
+  });
+  undo.defer(() => powered.machine.kill("boot failed").then(() => {}));
+
+  await op.step("configure", (step) =>
+    powered.agent.configure(step, identityFor(step.clock, request, base)),
+  );
+
+  return new Workspace({
+    name: request.name,
+    machine: powered.machine,
+    agent: powered.agent,
+    directory,
+    report: {
+      image,
+      base,
+      kernel,
+      supervisor: choice.supervisor.name,
+      host: choice.host,
+      attempts: powered.attempts,
+      retryReason: powered.retryReason,
+    },
+    clock: op.clock,
+    release: undo.release(),
+  });
+}

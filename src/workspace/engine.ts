@@ -1,0 +1,48 @@
+import type { Op } from "../base/op.ts";
+import type { StateLayout } from "../host/state-layout.ts";
+import type { BaseImage } from "../image/base-image.ts";
+import type { StoredImage } from "../image/stored-image.ts";
+import type { InstalledKernel } from "../kernel/installed-kernel.ts";
+import type { AccelPreference, HostFacts, Supervisor } from "../supervisor/port.ts";
+
+/**
+ * The parts a boot is made of, composed once by the registry. The workspace layer knows these
+ * interfaces and nothing of what stands behind them.
+ */
+export interface Engine {
+  readonly layout: StateLayout;
+  readonly images: EngineImages;
+  readonly kernels: EngineKernels;
+  readonly supervisors: EngineSupervisors;
+}
+
+export interface EngineImages {
+  resolve(op: Op, request: ImageRequest): Promise<StoredImage>;
+  base(op: Op, image: StoredImage): Promise<BaseImage>;
+}
+
+export interface ImageRequest {
+  readonly image: string;
+  readonly pull: "missing" | "always" | "never";
+  readonly insecureRegistries: readonly string[];
+}
+
+export interface EngineKernels {
+  resolve(op: Op, selector: string | undefined): Promise<InstalledKernel>;
+  initramfs(op: Op, kernel: InstalledKernel): Promise<string>;
+}
+
+export interface EngineSupervisors {
+  select(op: Op, request: SupervisorRequest): Promise<SupervisorChoice>;
+}
+
+export interface SupervisorRequest {
+  readonly accel: AccelPreference;
+  readonly kernel: InstalledKernel;
+  readonly initramfsPath: string;
+}
+
+export interface SupervisorChoice {
+  readonly supervisor: Supervisor;
+  readonly host: HostFacts;
+}

@@ -1,0 +1,30 @@
+import { randomBytes } from "node:crypto";
+import type { Configuration } from "../agent/configuration.ts";
+import type { Clock } from "../base/op.ts";
+import type { BaseImage } from "../image/base-image.ts";
+
+/** Processes and threads a guest's workload may have. */
+const pidsMax = 16_384;
+/** Memory the workload cannot have, so that the agent always answers. */
+const memoryReserveBytes = 32 * 1024 * 1024;
+
+/** What makes a booted machine this one: its clock, entropy, name and root. */
+export function identityFor(
+  clock: Clock,
+  request: { readonly hostname: string },
+  base: BaseImage,
+): Configuration {
+  return {
+    timeUnixMs: clock.now(),
+    entropy: randomBytes(64),
+    hostname: request.hostname,
+    hosts: [{ ip: "127.0.1.1", names: [request.hostname] }],
+    root: {
+      base: { device: "/dev/vda", fstype: base.format },
+      upper: { device: "/dev/vdb", fstype: "ext4" },
+    },
+    mounts: [],
+    pidsMax,
+    memoryReserveBytes,
+  };
+}

@@ -1,0 +1,72 @@
+import { type ErrorCode, isMicroagentError, MicroagentError } from "../base/errors.ts";
+import type { Clock } from "../base/op.ts";
+import type { Machine, MachineExit } from "../supervisor/port.ts";
+
+/** How long a broken link may wait for the machine's own account of why it ended. */
+const exitGraceMs = 1_500;
+
+/**
+ * The machine's account of a failure: when the channel broke because the machine ended, the error
+ * says how it ended and shows the console's tail; anything else passes unchanged.
+ */
+export async function explainFailure(
+  clock: Clock,
+  machine: Machine,
+  error: unknown,
+  doing: string,
+): Promise<unknown> {
+  if (!isMicroagentError(error) || error.code !== "channel_closed") return error;
+  const exit = await exitWithin(clock, machine, exitGraceMs);
+  return exit === null ? error : machineEnded(exit, doing, error);
+}
+
+/** The machine's end if it comes within `ms`, else null. */
+export function exitWithin(clock: Clock, machine: Machine, ms: number): Promise<MachineExit | null> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, () => resolve(null));
+    machine.exit.then((exit) => {
+      cancel();
+      resolve(exit);
+    });
+  });
+}
+
+/** The error for a machine that ended while it was needed. */
+export function machineEnded(exit: MachineExit, doing: string, cause?: unknown): MicroagentError {
+  const [code, sentence] = describe(exit);
+  return new MicroagentError(code, `${sentence} while ${doing}`, {
+    cause,
+    step: doing,
+    hint: consoleHint(exit.consoleTail),
+    details: { exit: exit.kind, consoleTail: lastLines(exit.consoleTail, 20) },
+  });
+}
+
+function describe(exit: MachineExit): [ErrorCode, string] {
+  switch (exit.kind) {
+    case "requested":
+      return ["closed", `The machine was stopped (${exit.reason})`];
+    case "guest-shutdown":
+      return ["guest_powered_off", "The guest powered itself off"];
+    case "killed":
+      return ["machine_killed", `Somebody killed the VMM process with ${exit.signal}`];
+    case "crashed":
+      return exit.consoleTail.includes("Kernel panic")
+        ? ["guest_crashed", `The guest kernel crashed (${exit.detail})`]
+        : ["vmm_failed", `The machine failed (${exit.detail})`];
+  }
+}
+
+function consoleHint(tail: string): string | undefined {
+  const lines = lastLines(tail, 6);
+  return lines.length === 0 ? undefined : `The guest's console ended with:\n  ${lines.join("\n  ")}`;
+}
+
+/** The last non-empty lines of a console, control characters removed. */
+export function lastLines(text: string, count: number): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/[^\t\x20-\x7e\u00a0-\uffff]/g, "").trimEnd())
+    .filter((line) => line !== "")
+    .slice(-count);
+}

@@ -1,0 +1,135 @@
+import type { MicroagentError } from "../base/errors.ts";
+import type { DispatchResult } from "./dispatch.ts";
+import { exitCodeFor, type Termination } from "./termination.ts";
+
+/** The stable JSON form of an error: what `--json` prints on stderr and results embed. */
+export interface ErrorJson {
+  readonly code: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly retryable: boolean;
+  readonly step: string | null;
+}
+
+export function errorJson(error: MicroagentError): ErrorJson {
+  return {
+    code: error.code,
+    kind: error.kind,
+    message: error.message,
+    hint: error.hint ?? null,
+    retryable: error.retryable,
+    step: error.step ?? null,
+  };
+}
+
+/**
+ * The stable JSON form of a run: the v0.8 keys (`workspace`, `final_state`, `result`, ...) plus
+ * what this implementation knows besides. Absent facts are null or left out, never made up.
+ */
+export function resultJson(result: DispatchResult): Record<string, unknown> {
+  const end = result.termination;
+  const boot = result.boot;
+  return {
+    workspace: result.workspace,
+    final_state: finalState(result),
+    exit_code: exitCodeFor(end),
+    termination: terminationJson(end),
+    result:
+      result.startedAt === null
+        ? null
+        : {
+            started_at: result.startedAt.toISOString(),
+            exited_at: result.exitedAt?.toISOString() ?? null,
+            exit_code: end.kind === "exited" ? end.exitCode : null,
+            stdout: result.stdout.text(),
+            stderr: result.stderr.text(),
+            stdout_truncated: result.stdout.truncated,
+            stderr_truncated: result.stderr.truncated,
+            ...(end.kind === "not_started" ? { start_error: end.error.message } : {}),
+          },
+    image:
+      boot === null
+        ? null
+        : {
+            reference: boot.image.reference,
+            resolved_ref: boot.image.resolvedRef,
+            digest: boot.image.digest,
+            architecture: boot.image.arch,
+          },
+    kernel:
+      boot === null
+        ? null
+        : {
+            name: boot.kernel.name,
+            version: boot.kernel.image.version,
+            flavor: boot.kernel.image.flavor,
+            sha256: boot.kernel.image.sha256,
+          },
+    backend: boot?.supervisor ?? null,
+    acceleration:
+      boot === null ? null : { accel: boot.host.accel, reason: boot.host.accelReason },
+    boot: boot === null ? null : { attempts: boot.attempts, retry_reason: boot.retryReason },
+    timings_ms: result.timingsMs,
+    output_dir: result.outputDir,
+    artifacts: result.outputs.artifacts.map((artifact) => ({
+      name: artifact.output,
+      guest_path: artifact.guestPath,
+      path: artifact.path,
+      size: artifact.sizeBytes,
+      sha256: artifact.sha256,
+      mode: octal(artifact.mode),
+    })),
+    artifacts_omitted: result.outputs.omissions.map((omission) => ({
+      name: omission.output,
+      guest_path: omission.guestPath,
+      type: omission.type,
+      reason: omission.reason,
+    })),
+    artifacts_missing: result.outputs.missing,
+    artifacts_incomplete: result.outputs.incomplete.map((entry) => ({
+      name: entry.output,
+      error: errorJson(entry.error),
+    })),
+    kept_at: result.keptAt,
+    error: "error" in end ? errorJson(end.error) : null,
+  };
+}
+
+/** `manifest.json`: what came out, file by file. */
+export function manifestJson(result: DispatchResult): Record<string, unknown> {
+  const full = resultJson(result);
+  return {
+    workspace: full["workspace"],
+    artifacts: full["artifacts"],
+    omitted: full["artifacts_omitted"],
+    missing: full["artifacts_missing"],
+    incomplete: full["artifacts_incomplete"],
+  };
+}
+
+function finalState(result: DispatchResult): string {
+  if (result.boot === null) return "failed";
+  return result.termination.kind === "failed" ? "failed" : "stopped";
+}
+
+function terminationJson(end: Termination): Record<string, unknown> {
+  switch (end.kind) {
+    case "exited":
+      return { kind: end.kind, exit_code: end.exitCode };
+    case "signaled":
+      return { kind: end.kind, signal: end.signal, oom_killed: end.oomKilled };
+    case "timed_out":
+      return { kind: end.kind, timeout_ms: end.timeoutMs };
+    case "interrupted":
+      return { kind: end.kind, signal: end.signal };
+    case "not_started":
+    case "setup_failed":
+    case "failed":
+      return { kind: end.kind, code: end.error.code };
+  }
+}
+
+function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, "0");
+}

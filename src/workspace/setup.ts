@@ -1,0 +1,78 @@
+import { MicroagentError } from "../base/errors.ts";
+import type { Op } from "../base/op.ts";
+import { Capture } from "./capture.ts";
+import { environmentOf } from "./command.ts";
+import { type OutputSink, runCommand } from "./run-command.ts";
+import { terminationOf } from "./termination.ts";
+import type { Workspace } from "./workspace.ts";
+
+interface Setup {
+  readonly commands: readonly string[];
+  readonly shell: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** Runs the setup commands one after the other, as root in `/`; the first failure ends the run. */
+export async function runSetup(
+  op: Op,
+  workspace: Workspace,
+  setup: Setup,
+  sink: OutputSink,
+): Promise<void> {
+  for (const [index, command] of setup.commands.entries()) {
+    op.report({ kind: "amount", label: "setup", done: index, total: setup.commands.length, unit: "items" });
+    const tail = new Capture(64 * 1024);
+    const result = await runCommand(
+      op,
+      workspace,
+      "setup",
+      {
+        argv: [setup.shell, "-c", command],
+        env: environmentOf(workspace.report.image.config, setup.env),
+        cwd: "/",
+        user: "0:0",
+        stdin: false,
+        tty: null,
+        timeoutMs: Math.min(setup.timeoutMs, op.remainingMs()),
+      },
+      (phase, stream, data) => {
+        tail.add(data);
+        return sink(phase, stream, data);
+      },
+    );
+    if (result.exitCode === 0 && result.status === "exited") continue;
+    const end = terminationOf(result, setup.timeoutMs);
+    throw new MicroagentError(
+      "setup_failed",
+      `Setup command ${index + 1} of ${setup.commands.length} ended with ${describeEnd(end)}: "${oneLine(command)}"`,
+      {
+        step: "setup",
+        hint: "Its output is above; fix the command in the spec's setup list, or try it with: microagent run IMAGE sh -c '...'",
+        details: {
+          index,
+          exitCode: result.exitCode,
+          signal: result.signal,
+          timedOut: result.status === "timed_out",
+          output: tail.text().slice(-2000),
+        },
+      },
+    );
+  }
+}
+
+function describeEnd(end: ReturnType<typeof terminationOf>): string {
+  switch (end.kind) {
+    case "exited":
+      return `exit code ${end.exitCode}`;
+    case "signaled":
+      return `signal ${end.signal}${end.oomKilled ? " (out of memory)" : ""}`;
+    default:
+      return "a timeout";
+  }
+}
+
+function oneLine(text: string): string {
+  const line = text.trim().replace(/\s+/g, " ");
+  return line.length > 120 ? `${line.slice(0, 117)}...` : line;
+}

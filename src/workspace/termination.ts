@@ -1,0 +1,72 @@
+import type { ExecResult } from "../agent/exec.ts";
+import { exitCodeOf, type MicroagentError } from "../base/errors.ts";
+
+/**
+ * How a run ended. `exited`, `signaled`, `timed_out` and `not_started` speak of the entry command;
+ * `setup_failed` of a setup command; `interrupted` of the caller; `failed` of everything around it.
+ */
+export type Termination =
+  | { readonly kind: "exited"; readonly exitCode: number }
+  | { readonly kind: "signaled"; readonly signal: string; readonly oomKilled: boolean }
+  | { readonly kind: "timed_out"; readonly timeoutMs: number }
+  | { readonly kind: "not_started"; readonly error: MicroagentError }
+  | { readonly kind: "setup_failed"; readonly error: MicroagentError }
+  | { readonly kind: "interrupted"; readonly signal: "SIGINT" | "SIGTERM" | null }
+  | { readonly kind: "failed"; readonly error: MicroagentError };
+
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
+
+/**
+ * Process exit code of a run: the guest's own code; 128 + signal; 124 for a timeout, 126 and 127 for
+ * a command that could not start, as shells and coreutils have it; 130 and 143 for an interruption;
+ * else the code of the error.
+ */
+export function exitCodeFor(end: Termination): number {
+  switch (end.kind) {
+    case "exited":
+      return end.exitCode;
+    case "signaled":
+      return 128 + (signalNumbers[end.signal] ?? 0);
+    case "timed_out":
+      return 124;
+    case "not_started":
+      return end.error.details["errno"] === "ENOENT" ? 127 : 126;
+    case "interrupted":
+      return end.signal === "SIGTERM" ? 143 : 130;
+    case "setup_failed":
+    case "failed":
+      return exitCodeOf(end.error);
+  }
+}
+
+/** The termination of an entry command that was started and came to its end. */
+export function terminationOf(result: ExecResult, timeoutMs: number): Termination {
+  switch (result.status) {
+    case "timed_out":
+      return { kind: "timed_out", timeoutMs };
+    case "signaled":
+      return {
+        kind: "signaled",
+        signal: result.signal ?? "SIGKILL",
+        oomKilled: result.oomKilled,
+      };
+    case "exited":
+      return { kind: "exited", exitCode: result.exitCode ?? 1 };
+  }
+}

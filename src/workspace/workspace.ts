@@ -1,0 +1,132 @@
+import type { Agent, Execution, ExecRequest } from "../agent/agent.ts";
+import type { CleanupStack } from "../base/cleanup.ts";
+import { MicroagentError } from "../base/errors.ts";
+import type { Clock, Op } from "../base/op.ts";
+import type { TreeItem } from "../agent/tree.ts";
+import type { Machine, MachineExit } from "../supervisor/port.ts";
+import type { BootReport } from "./boot.ts";
+import { explainFailure } from "./machine-failure.ts";
+import type { WorkspaceDir } from "./workspace-dir.ts";
+
+interface WorkspaceParts {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly agent: Agent;
+  readonly directory: WorkspaceDir;
+  readonly report: BootReport;
+  readonly clock: Clock;
+  readonly release: CleanupStack;
+}
+
+/** How long an orderly power-off may take before the machine is stopped the hard way. */
+const powerOffMs = 8_000;
+
+/**
+ * A running machine with its agent, its directory and its lease. Every call fails with `closed`
+ * after `close`, and with the machine's own account of its end when it died meanwhile.
+ */
+export class Workspace {
+  readonly name: string;
+  readonly report: BootReport;
+  readonly #parts: WorkspaceParts;
+  #closed: Promise<void> | null = null;
+
+  constructor(parts: WorkspaceParts) {
+    this.name = parts.name;
+    this.report = parts.report;
+    this.#parts = parts;
+  }
+
+  /** How the machine ended; resolves once, never rejects. */
+  get exit(): Promise<MachineExit> {
+    return this.#parts.machine.exit;
+  }
+
+  /** Directory with the console log and the disks of this workspace. */
+  get directory(): WorkspaceDir {
+    return this.#parts.directory;
+  }
+
+  get pid(): number | null {
+    return this.#parts.machine.pid;
+  }
+
+  consoleTail(): string {
+    return this.#parts.machine.consoleTail();
+  }
+
+  /** Starts a command; resolves when it runs, `exec_not_started` when it cannot. */
+  async exec(op: Op, request: ExecRequest): Promise<Execution> {
+    return await this.#asking("running a command", (agent) => agent.exec(op, request));
+  }
+
+  /** Settles as `work` does, but a dead machine explains itself. For use on a running `Execution`. */
+  async explaining<T>(doing: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw await explainFailure(this.#parts.clock, this.#parts.machine, error, doing);
+    }
+  }
+
+  /** Writes a tree below `path` in the guest. */
+  async put(op: Op, path: string, tree: AsyncIterable<TreeItem>): Promise<void> {
+    await this.#asking("copying files in", (agent) => agent.put(op, path, tree));
+  }
+
+  /** Reads the file or tree at `path` in the guest, links as links. */
+  async get(
+    op: Op,
+    path: string,
+    caps: { readonly maxEntries: number; readonly maxBytes: number },
+  ): Promise<AsyncIterable<TreeItem>> {
+    return await this.#asking("copying files out", (agent) => agent.get(op, path, caps));
+  }
+
+  /** The guest agent, for what has no verb here. */
+  get agent(): Agent {
+    return this.#parts.agent;
+  }
+
+  /** Powers the guest off in good order (its disks are flushed), then closes. */
+  async powerOff(op: Op): Promise<void> {
+    if (this.#closed === null) {
+      try {
+        await op.step(
+          "power-off",
+          async (step) => {
+            await this.#parts.agent.powerOff(step, 2_000);
+            await this.#parts.machine.exit;
+          },
+          { timeoutMs: powerOffMs },
+        );
+      } catch {
+        // A guest that will not go is stopped by close below.
+      }
+    }
+    await this.close();
+  }
+
+  /** Stops the machine now and gives everything back. Never throws; may be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#parts.agent.close();
+    await this.#parts.machine.kill("closed");
+    await this.#parts.release.run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #asking<T>(doing: string, ask: (agent: Agent) => Promise<T>): Promise<T> {
+    if (this.#closed !== null) {
+      throw new MicroagentError("closed", `Workspace "${this.name}" is closed`);
+    }
+    return await this.explaining(doing, ask(this.#parts.agent));
+  }
+}
