@@ -21,6 +21,14 @@ export const limits = {
     headerBytesMax: 64 * KiB,
     /** The handshake line. */
     helloBytesMax: 4 * KiB,
+    /** Streams of ours the guest has not acknowledged; its accept queue holds 256. */
+    unacknowledgedStreamsMax: 200,
+    /** Data frames we send: small enough to interleave streams, large enough for full speed. */
+    sendFrameBytes: 64 * KiB,
+    /** How far we write ahead of the link; more only adds latency. */
+    linkBufferBytes: 256 * KiB,
+    /** Unsent answers (pongs, resets) at which we stop reading a guest that does not read us. */
+    controlBacklogBytesMax: 1 * MiB,
   },
   exec: {
     /** Captured output per stream; more is dropped and the result says so. */
@@ -45,8 +53,19 @@ export const limits = {
     /** Expansion a layer may reach once it is larger than 1 GiB: more is a bomb. */
     expansionRatioMax: 1_000,
     pathBytesMax: 4096,
+    nameBytesMax: 255,
+    /** What Linux accepts as a symbolic link's target. */
+    linkTargetBytesMax: 4095,
+    /** Directories below each other, links followed. */
+    depthMax: 1_024,
+    /** Names and values of one file's extended attributes. */
     xattrBytesMax: 64 * KiB,
     linkDepthMax: 40,
+    /** A PAX header or a GNU long name. */
+    tarHeaderBytesMax: 1 * MiB,
+    sparseExtentsMax: 262_144,
+    /** Names, link targets and attributes of the whole tree: they are kept in memory. */
+    metadataBytesMax: 512 * MiB,
   },
   spec: {
     fileBytesMax: 1 * MiB,

@@ -78,7 +78,9 @@ export function startOp(name: string, options: OpOptions = {}): { op: Op; end: (
     clock,
     options.onProgress ?? (() => {}),
     options.signal,
-    options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeoutMs,
+    options.timeoutMs === undefined
+      ? Number.POSITIVE_INFINITY
+      : clock.monotonic() + options.timeoutMs,
     options.timeoutMs,
   );
   return { op: scope, end: () => scope.end() };

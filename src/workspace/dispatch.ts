@@ -18,6 +18,7 @@ import { runSetup } from "./setup.ts";
 import { StepTimes } from "./step-times.ts";
 import { type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
+import { keptPathOf } from "./workspace-dir.ts";
 
 /** A one-shot run, fully resolved. */
 export interface DispatchRequest {
@@ -121,7 +122,8 @@ export async function dispatch(
     stderr: run.stderr,
     outputs,
     outputDir: workspace === null || request.outputs.length === 0 ? null : request.outputDir,
-    keptAt: workspace !== null && request.keep ? workspace.directory.path : null,
+    keptAt:
+      workspace !== null && request.keep ? keptPathOf(engine.layout, request.boot.name) : null,
     timingsMs: times.toJSON(),
   };
 }
@@ -243,7 +245,7 @@ function guestIsGone(end: Termination): boolean {
 async function tearDown(op: Op, workspace: Workspace, keep: boolean): Promise<void> {
   await op.step("teardown", async (step) => {
     if (keep) {
-      await workspace.directory.keep();
+      workspace.directory.keep();
       await workspace.powerOff(step);
     } else {
       await workspace.close();

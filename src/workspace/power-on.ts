@@ -51,7 +51,7 @@ async function attemptBoot(
   const plan = choice.supervisor.plan(request, choice.host);
   const machine = await op.step("start", (step) => choice.supervisor.start(step, plan));
   try {
-    await input.directory.recordMachine(machine);
+    await input.directory.recordMachine(choice.supervisor.name, machine);
     const agent = await op.step("handshake", (step) => input.connect(step, machine), {
       timeoutMs: input.bootMs,
     });

@@ -1,0 +1,95 @@
+import { access, mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, MicroagentError } from "../base/errors.ts";
+import type { Op } from "../base/op.ts";
+import { fileError } from "../host/file-error.ts";
+import { writeFileAtomic } from "../host/files.ts";
+import { type Lease, takeLease } from "../host/lease.ts";
+import { identityOf } from "../host/process-identity.ts";
+import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
+import { makeEmptyExt4 } from "../image/ext4/empty.ts";
+import type { Machine } from "../supervisor/port.ts";
+
+/**
+ * The directory of one running workspace and the lease that names its owner. It lives below the
+ * layout's `runtime` and goes away with the run, or moves to `workspaces` when it is kept.
+ */
+export interface WorkspaceDir {
+  readonly path: string;
+  readonly consolePath: string;
+  makeScratch(op: Op, sizeMib: number): Promise<string>;
+  /** Notes whose process the machine is, so that a later run can collect it. */
+  recordMachine(supervisor: string, machine: Machine): Promise<void>;
+  writeRecord(fileName: string, value: unknown): Promise<void>;
+  /** Marks the directory to outlive the run. */
+  keep(): void;
+  /** Gives the lease back and removes or moves the directory. May be called again. */
+  release(): Promise<void>;
+}
+
+/** Claims a workspace name. `name_taken` when it is in use, `no_space` when the disk is full. */
+export async function openWorkspaceDir(layout: StateLayout, name: string): Promise<WorkspaceDir> {
+  await ensurePrivateDir(layout.runtime);
+  await ensurePrivateDir(layout.workspaces);
+  const keptPath = join(layout.workspaces, name);
+  if (await exists(keptPath)) throw nameTaken(name);
+  // The lease comes first: a crash between the two leaves nothing that nobody owns.
+  const path = join(layout.runtime, name);
+  const lease: Lease = await takeLease(layout, { workspace: name });
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    await lease.release();
+    throw errnoOf(error) === "EEXIST"
+      ? nameTaken(name)
+      : fileError(error, `Workspace directory "${path}" cannot be made`);
+  }
+  await lease.update({ runtimeDir: path });
+
+  let kept = false;
+  let released = false;
+  return {
+    path,
+    consolePath: join(path, "serial.log"),
+    async makeScratch(op, sizeMib) {
+      const scratch = join(path, "scratch.ext4");
+      await makeEmptyExt4(op, scratch, sizeMib * 1024 * 1024, { label: "scratch" });
+      return scratch;
+    },
+    async recordMachine(supervisor, machine) {
+      const vmm = machine.pid === null ? null : identityOf(machine.pid);
+      await lease.update({ supervisor, vmm });
+    },
+    writeRecord: (fileName, value) =>
+      writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`),
+    keep() {
+      kept = true;
+    },
+    async release() {
+      if (released) return;
+      released = true;
+      if (kept) await rename(path, keptPath);
+      else await rm(path, { recursive: true, force: true, maxRetries: 3 });
+      await lease.release();
+    },
+  };
+}
+
+/** Where a workspace that was kept can be found. */
+export function keptPathOf(layout: StateLayout, name: string): string {
+  return join(layout.workspaces, name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function nameTaken(name: string): MicroagentError {
+  return new MicroagentError("name_taken", `Workspace name "${name}" is in use`, {
+    hint: "Choose another with --name, or see what there is with: microagent ps",
+    details: { name },
+  });
+}

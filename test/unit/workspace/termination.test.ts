@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { MicroagentError } from "../../../src/base/errors.ts";
+import { exitCodeFor, type Termination } from "../../../src/workspace/termination.ts";
+
+const cases: readonly [string, Termination, number][] = [
+  ["the guest's own code", { kind: "exited", exitCode: 3 }, 3],
+  ["a signal", { kind: "signaled", signal: "SIGSEGV", oomKilled: false }, 139],
+  ["a timeout", { kind: "timed_out", timeoutMs: 5 }, 124],
+  [
+    "a command that does not exist",
+    {
+      kind: "not_started",
+      error: new MicroagentError("exec_not_started", "X", { details: { errno: "ENOENT" } }),
+    },
+    127,
+  ],
+  [
+    "a command that may not run",
+    {
+      kind: "not_started",
+      error: new MicroagentError("exec_not_started", "X", { details: { errno: "EACCES" } }),
+    },
+    126,
+  ],
+  ["Ctrl-C", { kind: "interrupted", signal: "SIGINT" }, 130],
+  ["SIGTERM", { kind: "interrupted", signal: "SIGTERM" }, 143],
+  ["an abort without a signal", { kind: "interrupted", signal: null }, 130],
+  ["a retryable failure", { kind: "failed", error: new MicroagentError("boot_timeout", "X") }, 75],
+  ["a permanent failure", { kind: "failed", error: new MicroagentError("vmm_failed", "X") }, 1],
+  ["a failed setup", { kind: "setup_failed", error: new MicroagentError("setup_failed", "X") }, 1],
+];
+
+for (const [name, end, code] of cases) {
+  test(`${name} exits ${code}`, () => {
+    expect(exitCodeFor(end)).toBe(code);
+  });
+}
