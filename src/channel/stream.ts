@@ -1,0 +1,241 @@
+import { MicroagentError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Op } from "../base/op.ts";
+import { channelClosed, protocolViolation } from "./failure.ts";
+import { encodeHeader, frameFlag, frameType } from "./frame.ts";
+import { ReceiveQueue } from "./receive-queue.ts";
+import { Outbox, type Sender, type SendJob } from "./sender.ts";
+
+/** Window of a fresh stream in both directions, as the yamux specification says. */
+export const initialWindowBytes: number = 256 * 1024;
+
+/** What a stream needs of its session. */
+export interface StreamOwner {
+  readonly sender: Sender;
+  /** The stream is over in both directions. */
+  forget(stream: ChannelStream): void;
+}
+
+/**
+ * One flow-controlled two-way byte stream of a session. Reads and writes settle with the session's
+ * reason when it ends; bytes that had arrived before can still be read.
+ */
+export class ChannelStream {
+  readonly id: number;
+  readonly #owner: StreamOwner;
+  readonly #queue = new ReceiveQueue();
+  readonly #outbox: Outbox;
+  /** Bytes the peer may still send. */
+  #windowBytes: number = limits.channel.streamWindowBytes;
+  /** Bytes read since the last window update. */
+  #consumedBytes = 0;
+  /** No more writes are taken. */
+  #localEnded = false;
+  /** The peer was told so. */
+  #finSent = false;
+  #remoteEnded = false;
+  #discarding = false;
+  #failure: MicroagentError | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(owner: StreamOwner, id: number) {
+    this.#owner = owner;
+    this.id = id;
+    this.#outbox = new Outbox(id, initialWindowBytes);
+  }
+
+  /**
+   * The next bytes in order, never empty; null once the peer has ended its half. One reader at a
+   * time. Fails with the reason the stream or session ended (`channel_closed`, `protocol_violation`,
+   * `closed`).
+   */
+  async read(op: Op): Promise<Uint8Array | null> {
+    for (;;) {
+      const piece = this.#take();
+      if (piece !== undefined) return piece;
+      await op.race(
+        new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        }),
+      );
+    }
+  }
+
+  /**
+   * Resolves when all bytes were handed to the link, which waits for the peer's window and for the
+   * link. The bytes must not be changed afterwards. Cancelled half-way, it resets the stream.
+   */
+  async write(op: Op, bytes: Uint8Array | readonly Uint8Array[]): Promise<void> {
+    const sent = this.#send(bytes, false);
+    if (sent === null) return;
+    try {
+      await op.race(sent.done);
+    } catch (error) {
+      this.#withdraw(sent.job);
+      throw error;
+    }
+  }
+
+  /** Ends our half after everything written; the peer can still send. */
+  end(): void {
+    if (this.#localEnded || this.#failure !== null) return;
+    this.#send([], true)?.done.catch(() => {});
+  }
+
+  /** Nothing more is wanted: ends our half and throws away whatever still comes. */
+  finish(): void {
+    this.#discarding = true;
+    this.#queue.clear();
+    this.end();
+  }
+
+  /** Ends both halves now; the peer is told, pending calls fail with `reason`. */
+  reset(reason: MicroagentError = new MicroagentError("closed", "The stream was reset")): void {
+    if (this.#failure !== null || (this.#finSent && this.#remoteEnded)) return;
+    this.#control(frameFlag.rst, 0);
+    this.#queue.clear();
+    this.fail(reason);
+    this.#owner.forget(this);
+  }
+
+  // Below: the session's side.
+
+  /** Announces the stream, or accepts the peer's, with our full window. */
+  announce(flags: number): void {
+    this.#control(flags, limits.channel.streamWindowBytes - initialWindowBytes);
+  }
+
+  /** A data frame begins: the peer must have the window for all of it. */
+  admit(length: number): void {
+    if (length === 0) return;
+    if (this.#remoteEnded) {
+      throw protocolViolation(`The guest sent ${length} bytes on stream ${this.id} after its end`);
+    }
+    if (length > this.#windowBytes) {
+      throw protocolViolation(
+        `The guest sent ${length} bytes on stream ${this.id}, wanted at most ${this.#windowBytes}, its window`,
+      );
+    }
+    this.#windowBytes -= length;
+  }
+
+  deliver(piece: Buffer): void {
+    if (this.#failure !== null) return;
+    if (this.#discarding) {
+      this.#consumed(piece.length);
+      return;
+    }
+    this.#queue.push(piece);
+    this.#notify();
+  }
+
+  credit(bytes: number): void {
+    this.#outbox.creditBytes += bytes;
+    if (this.#outbox.creditBytes > 0xffff_ffff) {
+      throw protocolViolation(`The guest raised the window of stream ${this.id} beyond 4 GiB`);
+    }
+    this.#owner.sender.schedule(this.#outbox);
+  }
+
+  remoteEnd(): void {
+    if (this.#remoteEnded) {
+      throw protocolViolation(`The guest ended stream ${this.id} twice`);
+    }
+    this.#remoteEnded = true;
+    this.#notify();
+    if (this.#finSent) this.#owner.forget(this);
+  }
+
+  remoteReset(): void {
+    this.fail(channelClosed(`The guest reset stream ${this.id}`));
+    this.#owner.forget(this);
+  }
+
+  /** Every pending and later call fails with `reason`; bytes already here can still be read. */
+  fail(reason: MicroagentError): void {
+    if (this.#failure !== null) return;
+    this.#failure = reason;
+    this.#outbox.fail(reason);
+    this.#notify();
+  }
+
+  #take(): Uint8Array | null | undefined {
+    const piece = this.#queue.shift();
+    if (piece !== undefined) {
+      this.#consumed(piece.length);
+      return piece;
+    }
+    // The end counts before a later failure: the peer had said all it wanted to say.
+    if (this.#remoteEnded) return null;
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#discarding) throw new MicroagentError("closed", "The stream is finished");
+    return undefined;
+  }
+
+  #consumed(bytes: number): void {
+    this.#consumedBytes += bytes;
+    if (this.#consumedBytes * 2 < limits.channel.streamWindowBytes) return;
+    if (this.#remoteEnded || this.#failure !== null) return;
+    this.#windowBytes += this.#consumedBytes;
+    this.#control(0, this.#consumedBytes);
+    this.#consumedBytes = 0;
+  }
+
+  #send(
+    bytes: Uint8Array | readonly Uint8Array[],
+    fin: boolean,
+  ): { job: SendJob; done: Promise<void> } | null {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#localEnded) throw new MicroagentError("closed", "The stream's end was already sent");
+    this.#localEnded = fin;
+    const parts = bytes instanceof Uint8Array ? [bytes] : [...bytes];
+    let resolve = () => {};
+    let reject = (_error: MicroagentError) => {};
+    let settled = false;
+    const job = {
+      parts,
+      bytesLeft: parts.reduce((sum, part) => sum + part.length, 0),
+      fin,
+      started: false,
+      settle: (error: MicroagentError | null) => {
+        settled = true;
+        if (error === null) {
+          if (fin) this.#onFinSent();
+          resolve();
+        } else reject(error);
+      },
+    };
+    if (job.bytesLeft === 0 && !fin) return null;
+    this.#owner.sender.enqueue(this.#outbox, job);
+    // Usually everything went out at once: then there is nothing to wait for.
+    if (settled) return null;
+    const done = new Promise<void>((onDone, onError) => {
+      resolve = onDone;
+      reject = onError;
+    });
+    return { job, done };
+  }
+
+  #onFinSent(): void {
+    this.#finSent = true;
+    if (this.#remoteEnded) this.#owner.forget(this);
+  }
+
+  #withdraw(job: SendJob): void {
+    const at = this.#outbox.jobs.indexOf(job);
+    if (at < 0) return;
+    if (job.started) this.reset();
+    else this.#outbox.jobs.splice(at, 1);
+  }
+
+  #control(flags: number, length: number): void {
+    const frame = { type: frameType.windowUpdate, flags, streamId: this.id, length };
+    this.#owner.sender.control(encodeHeader(frame));
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+}
