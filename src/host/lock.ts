@@ -1,6 +1,6 @@
 import { link, open, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
+import { errnoOf, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "./file-error.ts";
@@ -22,6 +22,8 @@ const breakerDepthMax = 8;
 const pollMsMin = 4;
 const pollMsMax = 60;
 const noteAfterMs = 400;
+/** Before the deadline, so that the answer names the holder instead of only the step. */
+const giveUpEarlyMs = 100;
 
 export interface LockOptions {
   /** Progress note while waiting, for example "Waiting for another pull of the same image". */
@@ -82,41 +84,37 @@ async function acquire(
   const startedAt = op.clock.monotonic();
   let pollMs = pollMsMin;
   let noted = false;
-  let holder: Holder | null = null;
-  try {
-    for (;;) {
-      op.check();
-      const nonce = await tryAcquire(path);
-      if (nonce !== null) return nonce;
-      holder = await readHolder(path);
-      if (holder === null) continue;
-      if (isOwnerGone(holder.owner, holder.touchedAtMs)) {
-        await breakStale(op, path, depth);
-        continue;
-      }
-      if (!noted && op.clock.monotonic() - startedAt > noteAfterMs) {
-        noted = true;
-        const who = holder.owner === null ? "another process" : `process ${holder.owner.pid}`;
-        op.report({
-          kind: "note",
-          text: `${waitNote ?? `Waiting for "${basename(path)}"`} (${who})`,
-        });
-      }
-      await op.sleep(pollMs * (0.5 + Math.random()));
-      pollMs = Math.min(pollMsMax, pollMs * 1.5);
+  for (;;) {
+    op.check();
+    const nonce = await tryAcquire(path);
+    if (nonce !== null) return nonce;
+    const holder = await readHolder(path);
+    if (holder === null) continue;
+    if (isOwnerGone(holder.owner, holder.touchedAtMs)) {
+      await breakStale(op, path, depth);
+      continue;
     }
-  } catch (error) {
-    if (!isMicroagentError(error) || error.code !== "timeout") throw error;
-    throw new MicroagentError(
-      "lock_timeout",
-      `Lock "${path}" was still held by process ${holder?.owner?.pid ?? "unknown"} at the deadline`,
-      {
-        cause: error,
-        hint: "Wait for the other run to end, or look at it with: microagent ps",
-        details: { path, holderPid: holder?.owner?.pid ?? null },
-      },
-    );
+    const leftMs = op.remainingMs() - giveUpEarlyMs;
+    if (leftMs <= 0) throw lockTimeout(path, holder);
+    if (!noted && op.clock.monotonic() - startedAt > noteAfterMs) {
+      noted = true;
+      const who = holder.owner === null ? "another process" : `process ${holder.owner.pid}`;
+      op.report({
+        kind: "note",
+        text: `${waitNote ?? `Waiting for "${basename(path)}"`} (${who})`,
+      });
+    }
+    await op.sleep(Math.min(leftMs, pollMs * (0.5 + Math.random())));
+    pollMs = Math.min(pollMsMax, pollMs * 1.5);
   }
+}
+
+function lockTimeout(path: string, holder: Holder): MicroagentError {
+  const who = holder.owner === null ? "another process" : `process ${holder.owner.pid}`;
+  return new MicroagentError("lock_timeout", `Lock "${path}" is still held by ${who}`, {
+    hint: "Wait for the other run to end, or look at it with: microagent ps",
+    details: { path, holderPid: holder.owner?.pid ?? null },
+  });
 }
 
 async function tryAcquire(path: string): Promise<string | null> {
