@@ -60,7 +60,7 @@ export interface PoweredMachine {
 export async function boot(op: Op, engine: Engine, request: BootRequest): Promise<Workspace> {
   await using undo = new CleanupStack();
 
-  const directory: WorkspaceDir = await openWorkspaceDir(engine.layout, request.name);
+  const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
   undo.defer(() => directory.release());
 
   const image = await op.step("image", (step) => engine.images.resolve(step, request), {

@@ -1,10 +1,12 @@
 import { access, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { MicroagentError } from "../base/errors.ts";
+import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
-import { type Lease, takeLease } from "../host/lease.ts";
+import { type Lease, listLeases, takeLease } from "../host/lease.ts";
+import { withLock } from "../host/lock.ts";
 import { identityOf } from "../host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
 import { makeEmptyExt4 } from "../image/ext4/empty.ts";
@@ -28,23 +30,26 @@ export interface WorkspaceDir {
 }
 
 /** Claims a workspace name. `name_taken` when it is in use, `no_space` when the disk is full. */
-export async function openWorkspaceDir(layout: StateLayout, name: string): Promise<WorkspaceDir> {
+export async function openWorkspaceDir(
+  op: Op,
+  layout: StateLayout,
+  name: string,
+): Promise<WorkspaceDir> {
   await ensurePrivateDir(layout.runtime);
   await ensurePrivateDir(layout.workspaces);
-  const keptPath = join(layout.workspaces, name);
-  if (await exists(keptPath)) throw nameTaken(name);
+  const keptPath = keptPathOf(layout, name);
+  const path = join(layout.runtime, `${name}.${randomHex(4)}`);
   // The lease comes first: a crash between the two leaves nothing that nobody owns.
-  const path = join(layout.runtime, name);
-  const lease: Lease = await takeLease(layout, { workspace: name });
+  const lease: Lease = await withLock(op, join(layout.locks, `workspace-${name}`), async () => {
+    if ((await exists(keptPath)) || (await isLeased(layout, name))) throw nameTaken(name);
+    return await takeLease(layout, { workspace: name, runtimeDir: path });
+  });
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     await lease.release();
-    throw errnoOf(error) === "EEXIST"
-      ? nameTaken(name)
-      : fileError(error, `Workspace directory "${path}" cannot be made`);
+    throw fileError(error, `Workspace directory "${path}" cannot be made`);
   }
-  await lease.update({ runtimeDir: path });
 
   let kept = false;
   let released = false;
@@ -78,6 +83,11 @@ export async function openWorkspaceDir(layout: StateLayout, name: string): Promi
 /** Where a workspace that was kept can be found. */
 export function keptPathOf(layout: StateLayout, name: string): string {
   return join(layout.workspaces, name);
+}
+
+async function isLeased(layout: StateLayout, name: string): Promise<boolean> {
+  const leases = await listLeases(layout);
+  return leases.some((lease) => lease.workspace === name && lease.ownerAlive);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { collectGarbage, stateLayout, withOp } from "../../index.ts";
+import type { Terminal } from "../terminal.ts";
+
+export function define(command: Command, terminal: Terminal): void {
+  command
+    .option("--kept", "Also remove workspaces that were kept with --keep")
+    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .action(async (options: { kept?: boolean; stateDir?: string }) => {
+      const layout = stateLayout({ stateDir: options.stateDir });
+      const report = await withOp("gc", {}, (op) =>
+        collectGarbage(op, layout, { kept: options.kept === true }),
+      );
+      if (terminal.json) {
+        const collected = report.collected.map((each) => ({
+          workspace: each.workspace,
+          killed_pid: each.killedPid,
+          removed_dir: each.removedDir,
+        }));
+        const document = { collected, removed_kept: report.removedKept };
+        await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
+        return;
+      }
+      for (const each of report.collected) {
+        const killed = each.killedPid === null ? "" : `, ended its VMM (pid ${each.killedPid})`;
+        await terminal.writeOut(`collected ${each.workspace}${killed}\n`);
+      }
+      for (const name of report.removedKept) await terminal.writeOut(`removed ${name}\n`);
+      if (report.collected.length + report.removedKept.length === 0) {
+        await terminal.writeOut("nothing to collect\n");
+      }
+    });
+}
