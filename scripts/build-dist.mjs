@@ -1,0 +1,70 @@
+// @ts-check
+// TypeScript to dist/, only when a source changed. The new tree is built beside the old one and
+// swapped in, so that a running command never sees half of it.
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { mustRun, root } from "./steps.mjs";
+
+const sourceFolders = ["src", "supervisors"];
+const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+const stampName = ".built-from";
+
+/** Compiles `src` and `supervisors` into `dist` unless the stamp there names the same sources. */
+export async function buildDist() {
+  const dist = join(root, "dist");
+  const stamp = sourceDigest();
+  const built = await readFile(join(dist, stampName), "utf8").catch(() => null);
+  if (built === stamp) return "up to date";
+  const fresh = join(root, `dist.${process.pid}.tmp`);
+  const aside = join(root, `dist.${process.pid}.old`);
+  try {
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    await mustRun(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", fresh], {
+      hint: "npm run typecheck",
+    });
+    await chmod(join(fresh, "src", "cli", "main.js"), 0o755).catch(() => {});
+    await writeFile(join(fresh, stampName), stamp);
+    await replaceFolder(fresh, dist, aside);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+  return "compiled";
+}
+
+/**
+ * Puts `fresh` where `target` is. Somebody else may do the same meanwhile, hence the attempts.
+ *
+ * @param {string} fresh @param {string} target @param {string} aside takes the old folder
+ */
+async function replaceFolder(fresh, target, aside) {
+  for (let attempt = 1; ; attempt++) {
+    await rename(target, `${aside}.${attempt}`).catch(() => {});
+    try {
+      await rename(fresh, target);
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+    } finally {
+      await rm(`${aside}.${attempt}`, { recursive: true, force: true });
+    }
+  }
+}
+
+function sourceDigest() {
+  const hash = createHash("sha256");
+  const files = sourceFolders.flatMap((folder) => filesBelow(folder)).sort();
+  for (const path of [...settings, ...files]) {
+    const bytes = readFileSync(join(root, path));
+    hash.update(`${path}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+/** @param {string} folder relative to the root @returns {string[]} paths of TypeScript files */
+function filesBelow(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+}

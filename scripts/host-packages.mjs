@@ -1,0 +1,123 @@
+// @ts-check
+// Programs of the host that boots, image builds and tests use, and how Debian and Ubuntu name them.
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { run, ScriptFailure, say } from "./steps.mjs";
+
+/**
+ * @typedef {object} HostPiece
+ * @property {string} package the apt package
+ * @property {string} [program] found on PATH when the package is there
+ * @property {string} [file] exists when the package is there
+ * @property {string} use why it is wanted
+ */
+
+const qemu =
+  process.arch === "arm64"
+    ? { package: "qemu-system-arm", program: "qemu-system-aarch64" }
+    : { package: "qemu-system-x86", program: "qemu-system-x86_64" };
+
+/** @type {readonly HostPiece[]} */
+export const runtimePieces = [
+  { ...qemu, use: "runs the machines" },
+  { package: "mmdebstrap", program: "mmdebstrap", use: "builds images from the distribution" },
+  { package: "e2fsprogs", program: "mke2fs", use: "formats scratch disks" },
+];
+
+/** @type {readonly HostPiece[]} */
+export const testPieces = [
+  { package: "umoci", program: "umoci", use: "the reference the image tests compare with" },
+  { package: "skopeo", program: "skopeo", use: "fills test registries and layouts" },
+  { package: "docker-registry", program: "docker-registry", use: "a real registry on loopback" },
+  { package: "erofs-utils", program: "fsck.erofs", use: "checks the base images we write" },
+  { package: "flex", program: "flex", use: "kernel build" },
+  { package: "bison", program: "bison", use: "kernel build" },
+  { package: "bc", program: "bc", use: "kernel build" },
+  { package: "libelf-dev", file: "/usr/include/gelf.h", use: "kernel build" },
+  { package: "gcc", program: "gcc", use: "kernel build" },
+  { package: "make", program: "make", use: "kernel build" },
+  { package: "xz-utils", program: "xz", use: "unpacks the kernel source" },
+];
+
+/**
+ * Installs what is missing through apt where this user may; else names it with the command.
+ *
+ * @param {readonly HostPiece[]} pieces
+ */
+export async function installHostPackages(pieces) {
+  const missing = pieces.filter((piece) => !isThere(piece));
+  if (missing.length === 0) return "all there";
+  const names = missing.map((piece) => piece.package);
+  const byHand = `sudo apt-get install ${names.join(" ")}`;
+  for (const piece of missing) say(`  missing: ${piece.package} (${piece.use})`);
+  if (findProgram("apt-get") === null) {
+    throw new ScriptFailure(
+      `This host has no apt, and these are missing: ${names.join(", ")}`,
+      "install them with the system's package manager and run this again",
+    );
+  }
+  const prefix = await rootPrefix();
+  if (prefix === null) {
+    throw new ScriptFailure(
+      `Installing ${names.join(", ")} needs root, and sudo asks for a password`,
+      byHand,
+    );
+  }
+  if (!hasPackageLists()) await apt(prefix, ["update"], `sudo apt-get update && ${byHand}`);
+  await apt(prefix, ["install", "--yes", "--no-install-recommends", ...names], byHand);
+  const still = missing.filter((piece) => !isThere(piece));
+  if (still.length > 0) {
+    throw new ScriptFailure(
+      `apt installed "${still[0]?.package}", but what it should bring is still missing`,
+      byHand,
+    );
+  }
+  return `installed ${names.join(", ")}`;
+}
+
+/** @param {string} name @returns {string | null} the program's path */
+export function findProgram(name) {
+  // An ordinary user's PATH often leaves out the system directories where mke2fs lives.
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  for (const folder of folders) {
+    if (folder === "") continue;
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+/** @param {HostPiece} piece */
+function isThere(piece) {
+  if (piece.program !== undefined) return findProgram(piece.program) !== null;
+  return piece.file !== undefined && existsSync(piece.file);
+}
+
+/** @returns {Promise<string[] | null>} words before `apt-get`, null when root is out of reach */
+async function rootPrefix() {
+  if (process.getuid?.() === 0) return [];
+  if (findProgram("sudo") === null) return null;
+  return (await run("sudo", ["-n", "true"], { silent: true })) === 0 ? ["sudo", "-n"] : null;
+}
+
+function hasPackageLists() {
+  try {
+    return readdirSync("/var/lib/apt/lists").some((name) => /_Packages(\.|$)/.test(name));
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string[]} prefix @param {string[]} args @param {string} hint */
+async function apt(prefix, args, hint) {
+  const words = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", ...args];
+  const [file = "", ...rest] = words;
+  const status = await run(file, rest, { quiet: true });
+  if (status === 0) return;
+  throw new ScriptFailure(`"apt-get ${args.join(" ")}" ended with ${status}`, hint);
+}

@@ -1,0 +1,42 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * One project per kind of test. The quick ones run side by side; `real` boots machines and runs one
+ * file at a time afterwards, because a booting guest saturates a small host's cores.
+ */
+function quick(name: string, include: string, testTimeout: number) {
+  return {
+    test: {
+      name,
+      include: [include],
+      environment: "node",
+      testTimeout,
+      hookTimeout: 60_000,
+      sequence: { groupOrder: 0 },
+    },
+  } as const;
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      quick("unit", "test/unit/**/*.test.ts", 30_000),
+      quick("contract", "test/contract/**/*.test.ts", 60_000),
+      quick("sim", "test/sim/**/*.test.ts", 120_000),
+      quick("vectors", "test/vectors/**/*.test.ts", 30_000),
+      quick("tidy", "test/tidy/**/*.test.ts", 60_000),
+      quick("package", "test/package/**/*.test.ts", 300_000),
+      {
+        test: {
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          environment: "node",
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
