@@ -1,10 +1,10 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 /**
  * One project per kind of test. The quick ones run side by side; `real` boots machines and runs one
  * file at a time afterwards, because a booting guest saturates a small host's cores.
  */
-function quick(name: string, include: string, testTimeout: number) {
+function quick(name: string, include: string, testTimeout: number): TestProjectInlineConfiguration {
   return {
     test: {
       name,
@@ -14,7 +14,7 @@ function quick(name: string, include: string, testTimeout: number) {
       hookTimeout: 60_000,
       sequence: { groupOrder: 0 },
     },
-  } as const;
+  };
 }
 
 export default defineConfig({

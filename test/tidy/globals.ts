@@ -1,0 +1,55 @@
+/** Words of code that belong to a few places only, and what everybody else uses instead. */
+export interface Ban {
+  readonly what: string;
+  readonly pattern: RegExp;
+  /** Folders and files where it is allowed. */
+  readonly allowed: readonly string[];
+  readonly instead: string;
+}
+
+export const bans: readonly Ban[] = [
+  {
+    what: "the environment",
+    pattern: /\bprocess\.env\b/,
+    // The terminal reads the surface's own switches, such as NO_COLOR.
+    allowed: ["src/host", "src/cli/terminal.ts"],
+    instead: "hostEnvironment of src/host/environment.ts",
+  },
+  {
+    what: "facts about the process and the host",
+    pattern: /\bprocess\.(platform|arch|getuid|kill|hrtime|memoryUsage)\b/,
+    allowed: ["src/host"],
+    instead: "hostEnvironment, or a function of src/host",
+  },
+  {
+    what: "streams, exit code and signals",
+    pattern: /\bprocess\.(stdout|stderr|stdin|argv|exit|exitCode|on|once|off)\b/,
+    allowed: ["src/host", "src/cli"],
+    instead: "Op.report for progress, onProcessExit for tear-down",
+  },
+  {
+    what: "clocks and timers",
+    pattern: /\b(setTimeout|setInterval|Date\.now|performance\.now)\b|\bnew Date\(\)/,
+    allowed: ["src/base/op.ts", "src/host"],
+    instead: "op.sleep, op.clock and op.step",
+  },
+  {
+    what: "random numbers",
+    pattern: /\bMath\.random\b/,
+    // Jitter between attempts at a lock; nothing that is an identity.
+    allowed: ["src/host"],
+    instead: "src/base/ids.ts",
+  },
+  {
+    what: "plain errors",
+    pattern: /\bnew (Error|TypeError|RangeError)\(/,
+    allowed: ["src/base"],
+    instead: "MicroagentError with a code of src/base/errors.ts",
+  },
+  {
+    what: "the console",
+    pattern: /\bconsole\.(log|error|warn|info|debug)\b/,
+    allowed: [],
+    instead: "Op.report, or the terminal of src/cli",
+  },
+];

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { importsOf, packageOf } from "./imports.ts";
+import { exists, files, read, select, shipped } from "./repository.ts";
+
+const manifest = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    license: z.literal("Apache-2.0"),
+    type: z.literal("module"),
+    engines: z.object({ node: z.string() }),
+    bin: z.record(z.string(), z.string()),
+    exports: z.record(
+      z.string(),
+      z.union([z.string(), z.strictObject({ types: z.string(), default: z.string() })]),
+    ),
+    files: z.array(z.string()),
+    scripts: z.record(z.string(), z.string()),
+    dependencies: z.record(z.string(), z.string()),
+    devDependencies: z.record(z.string(), z.string()),
+  })
+  .parse(JSON.parse(read("package.json")));
+
+/** Made by a build, not kept in git. */
+const built = ["dist", "guest/bin"];
+
+test("every door of the package has its source", () => {
+  const doors = Object.values(manifest.exports).flatMap((door) =>
+    typeof door === "string" ? [door] : [door.types, door.default],
+  );
+  const sources = [...doors, ...Object.values(manifest.bin)]
+    .map((path) => path.replace(/^\.\//, ""))
+    .map((path) => path.replace(/^dist\//, "").replace(/(\.d)?\.[jt]s$/, ".ts"));
+  expect(sources.filter((path) => !exists(path))).toEqual([]);
+});
+
+test("everything the package lists is there", () => {
+  expect(manifest.files.filter((path) => !built.includes(path) && !exists(path))).toEqual([]);
+});
+
+test("every script starts something that is there", () => {
+  const missing = Object.values(manifest.scripts)
+    .flatMap((script) => [...script.matchAll(/(?:node|-p) (\S+\.(?:mjs|json))/g)])
+    .map((match) => match[1] ?? "")
+    .filter((path) => !exists(path));
+  expect(missing).toEqual([]);
+});
+
+test("what ships imports exactly its dependencies", () => {
+  const used = shipped
+    .flatMap((path) => importsOf(path, read(path)))
+    .filter(({ target, specifier }) => target === null && !specifier.startsWith("node:"))
+    .map(({ specifier }) => packageOf(specifier));
+  expect([...new Set(used)].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+});
+
+test("the lock file names no server: packages come from whatever registry is configured", () => {
+  expect(read("package-lock.json")).not.toContain('"resolved"');
+});
+
+test("an example tells editors where its schema is", () => {
+  const examples = select(["examples"], [".yaml", ".yml"]);
+  const wrong = examples.filter((path) => {
+    const schema = `${"../".repeat(path.split("/").length - 1)}schema/microagent.schema.json`;
+    return read(path).split("\n")[0] !== `# yaml-language-server: $schema=${schema}`;
+  });
+  expect(examples.length).toBeGreaterThan(0);
+  expect(wrong).toEqual([]);
+  expect(files).toContain("schema/microagent.schema.json");
+});
