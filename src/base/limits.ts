@@ -47,6 +47,8 @@ export const limits = {
     manifestBytesMax: 4 * MiB,
     configBytesMax: 8 * MiB,
     layersMax: 512,
+    /** Layers of one image on their way at once. */
+    parallelLayers: 4,
     /** Uncompressed bytes of all layers together. */
     unpackedBytesMax: 256 * GiB,
     entriesMax: 4_000_000,

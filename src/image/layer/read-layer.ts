@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { MicroagentError } from "../../base/errors.ts";
+import type { Op } from "../../base/op.ts";
+import type { LayerBlob } from "../layer.ts";
+import { openDecoder } from "./decoder.ts";
+
+const readBytes = 512 * 1024;
+
+/**
+ * Streams the uncompressed bytes of a layer in order and verifies its diff id. Decompression of the
+ * next chunk runs while `onChunk` works on this one. Fails with `image_corrupt` when the
+ * compression is broken and `image_digest_mismatch` when the bytes are not the promised ones.
+ */
+export async function readLayer(
+  op: Op,
+  layer: LayerBlob,
+  onChunk: (chunk: Buffer) => Promise<void> | void,
+): Promise<void> {
+  const hash = createHash("sha256");
+  const source = createReadStream(layer.path, { highWaterMark: readBytes, signal: op.signal });
+  const decoder = openDecoder(source, layer.compression);
+  try {
+    for (;;) {
+      const chunk = await op.race(decoder.next());
+      if (chunk === null) break;
+      hash.update(chunk);
+      await onChunk(chunk);
+      op.check();
+    }
+  } catch (error) {
+    if (!isCodecFault(error)) throw error;
+    throw new MicroagentError(
+      "image_corrupt",
+      `Layer "${layer.digest}" is no valid ${layer.compression} stream: ${error.message}`,
+      { cause: error, details: { layer: layer.digest } },
+    );
+  } finally {
+    decoder.close();
+    source.destroy();
+  }
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found !== layer.diffId) {
+    throw new MicroagentError(
+      "image_digest_mismatch",
+      `Layer "${layer.digest}" unpacks to "${found}" instead of "${layer.diffId}"`,
+      { details: { layer: layer.digest, found, wanted: layer.diffId } },
+    );
+  }
+}
+
+/** Faults of the compressed data, as zlib and the zstd decoders report them. */
+function isCodecFault(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return code === "CodecFault" || code.startsWith("Z_") || code.startsWith("ZSTD_");
+}
