@@ -86,7 +86,14 @@ export class ChannelStream {
   finish(): void {
     this.#discarding = true;
     this.#queue.clear();
-    this.end();
+    // A write that the peer no longer takes would hold the stream open for ever.
+    if (this.#outbox.jobs.length > 0) this.reset();
+    else this.end();
+  }
+
+  /** True once the stream was reset by either side or its session ended. */
+  get failed(): boolean {
+    return this.#failure !== null;
   }
 
   /** Ends both halves now; the peer is told, pending calls fail with `reason`. */

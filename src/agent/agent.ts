@@ -1,0 +1,161 @@
+import type { Duplex } from "node:stream";
+import { z } from "zod";
+import type { MicroagentError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Op } from "../base/op.ts";
+import { type GuestHello, hostHandshake } from "../channel/handshake.ts";
+import { Session } from "../channel/session.ts";
+import {
+  type Configuration,
+  type ConfigureReport,
+  configureReply,
+  encodeConfiguration,
+} from "./configuration.ts";
+import { exchange, plainReply } from "./exchange.ts";
+import type { ExecRequest, Execution } from "./exec.ts";
+import { startExecution } from "./guest-execution.ts";
+import { type PutOptions, putTree } from "./put.ts";
+import { type RunOptions, type RunResult, runToEnd } from "./run.ts";
+import type { TransferSummary, TreeEntry, TreeItem } from "./tree.ts";
+import { parseTreeEntry } from "./tree-entry.ts";
+import { TreeReader } from "./tree-reader.ts";
+
+export interface GetOptions {
+  readonly maxEntries?: number | undefined;
+  /** File content, holes included. */
+  readonly maxBytes?: number | undefined;
+}
+
+const rootReply = z.object({ type: z.string().max(32) });
+const entryReply = z.object({ entry: z.unknown() });
+const readdirEntriesMax = 10_000;
+
+/**
+ * The guest agent as the host sees it: one call is one stream. Every call fails with the reason the
+ * channel ended (`channel_closed`, `protocol_violation`, `closed`), or `guest_refused` when the
+ * agent could not do what was asked.
+ */
+export class Agent {
+  readonly hello: GuestHello;
+  /** Resolves once, never rejects: why the channel ended. */
+  readonly closed: Promise<MicroagentError>;
+  readonly #session: Session;
+
+  private constructor(session: Session, hello: GuestHello) {
+    this.#session = session;
+    this.hello = hello;
+    this.closed = session.closed;
+  }
+
+  /** Handshake and session over a fresh link, which the agent owns from now on. */
+  static async connect(op: Op, link: Duplex): Promise<Agent> {
+    try {
+      const hello = await hostHandshake(op, link);
+      return new Agent(new Session(link, "client"), hello);
+    } catch (error) {
+      link.destroy();
+      throw error;
+    }
+  }
+
+  /** Prepares the guest, once per boot, before anything but `ping` and `powerOff`. */
+  async configure(op: Op, configuration: Configuration): Promise<ConfigureReport> {
+    return await this.#ask(op, encodeConfiguration(configuration), configureReply, "be configured");
+  }
+
+  /** Resolves when the agent has answered. */
+  async ping(op: Op): Promise<void> {
+    await this.#ask(op, { op: "ping" }, plainReply, "answer a ping");
+  }
+
+  /** Resolves when the command has started; `exec_not_started` when it could not. */
+  async exec(op: Op, request: ExecRequest): Promise<Execution> {
+    return await startExecution(op, this.#session, request);
+  }
+
+  /** Runs a command to its end and keeps the beginning of its output; killed when `op` ends. */
+  async run(op: Op, request: ExecRequest, options: RunOptions = {}): Promise<RunResult> {
+    return await runToEnd(op, (started) => this.exec(op, started), request, options);
+  }
+
+  /** Writes a tree at a guest path. */
+  async put(
+    op: Op,
+    path: string,
+    tree: AsyncIterable<TreeItem>,
+    options: PutOptions = {},
+  ): Promise<TransferSummary> {
+    return await putTree(op, this.#session, path, tree, options);
+  }
+
+  /**
+   * Reads a tree from a guest path under `op`, within caps that default to those of outputs.
+   * `guest_file_not_found` when there is no such path. Iterate it to the end or leave it.
+   */
+  async get(op: Op, path: string, options: GetOptions = {}): Promise<TreeReader> {
+    const entriesMax = options.maxEntries ?? limits.outputs.filesMax;
+    const bytesMax = options.maxBytes ?? limits.outputs.bytesMax;
+    const request = { op: "get", path, max_entries: entriesMax, max_bytes: bytesMax };
+    const { stream, reader } = await exchange(
+      op,
+      this.#session,
+      request,
+      rootReply,
+      `read "${path}"`,
+    );
+    return new TreeReader(op, stream, reader, { entriesMax, bytesMax });
+  }
+
+  /** What is at a guest path; `guest_file_not_found` when nothing is. Links are followed by default. */
+  async stat(
+    op: Op,
+    path: string,
+    options: { readonly follow?: boolean } = {},
+  ): Promise<TreeEntry> {
+    const request = { op: "stat", path, follow: options.follow ?? true };
+    const reply = await this.#ask(op, request, entryReply, `stat "${path}"`);
+    const entry = parseTreeEntry(reply.entry);
+    if (entry === null) throw this.#session.violate("The guest answered stat without an entry");
+    return entry;
+  }
+
+  /** The entries of a guest directory in byte order of their names, at most 10 000. */
+  async readdir(op: Op, path: string): Promise<TreeEntry[]> {
+    const request = { op: "readdir", path, limit: readdirEntriesMax };
+    const { stream, reader } = await exchange(
+      op,
+      this.#session,
+      request,
+      plainReply,
+      `list "${path}"`,
+    );
+    const caps = { entriesMax: readdirEntriesMax, bytesMax: 0 };
+    const entries: TreeEntry[] = [];
+    for await (const item of new TreeReader(op, stream, reader, caps, "listing")) {
+      if (item.kind === "entry") entries.push(item.entry);
+    }
+    return entries;
+  }
+
+  /** Asks for an orderly power-off; resolves when the agent agreed, before the machine is gone. */
+  async powerOff(op: Op, graceMs: number): Promise<void> {
+    await this.#ask(op, { op: "poweroff", grace_ms: graceMs }, plainReply, "power off");
+  }
+
+  /** Ends the channel; pending calls fail with `closed`. May be called again. */
+  close(reason?: MicroagentError): void {
+    this.#session.close(reason);
+  }
+
+  /** A request whose reply is all there is. */
+  async #ask<Reply>(
+    op: Op,
+    request: Readonly<Record<string, unknown>>,
+    schema: z.ZodType<Reply>,
+    action: string,
+  ): Promise<Reply> {
+    const { reply, stream } = await exchange(op, this.#session, request, schema, action);
+    stream.finish();
+    return reply;
+  }
+}

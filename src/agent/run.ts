@@ -1,0 +1,92 @@
+import { MicroagentError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Op } from "../base/op.ts";
+import type { ExecRequest, ExecResult, Execution } from "./exec.ts";
+
+export interface RunOptions {
+  /** Given to the command as its whole standard input. */
+  readonly stdin?: Uint8Array | undefined;
+  /** Bytes kept of each; more is dropped and `...Truncated` says so. Default and cap: 10 MiB. */
+  readonly stdoutLimit?: number | undefined;
+  readonly stderrLimit?: number | undefined;
+}
+
+/** A command that ran to its end, with the beginning of its output. */
+export interface RunResult extends ExecResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly stdoutTruncated: boolean;
+  readonly stderrTruncated: boolean;
+}
+
+/** Runs a command to its end; when `op` ends first, the command is killed. */
+export async function runToEnd(
+  op: Op,
+  start: (request: ExecRequest) => Promise<Execution>,
+  request: ExecRequest,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const execution = await start({ ...request, stdin: options.stdin !== undefined });
+  const stdout = new Kept(limitOf(options.stdoutLimit));
+  const stderr = new Kept(limitOf(options.stderrLimit));
+  const read = async () => {
+    for await (const { stream, data } of execution.output) {
+      if (stream === "stdout") stdout.add(data);
+      else stderr.add(data);
+    }
+    return await execution.result;
+  };
+  try {
+    const [result] = await op.race(Promise.all([read(), feed(op, execution, options.stdin)]));
+    return {
+      ...result,
+      stdout: stdout.bytes(),
+      stderr: stderr.bytes(),
+      stdoutTruncated: stdout.truncated,
+      stderrTruncated: stderr.truncated,
+    };
+  } catch (error) {
+    execution.kill();
+    throw error;
+  }
+}
+
+/** Gives the input; a command that ends without reading it all has had enough. */
+async function feed(op: Op, execution: Execution, data: Uint8Array | undefined): Promise<void> {
+  if (data === undefined) return;
+  try {
+    await execution.stdin.write(op, data);
+    execution.stdin.end();
+  } catch (error) {
+    if (!(error instanceof MicroagentError) || error.code !== "closed") throw error;
+  }
+}
+
+function limitOf(wanted: number | undefined): number {
+  return Math.min(wanted ?? limits.exec.captureBytesMax, limits.exec.captureBytesMax);
+}
+
+class Kept {
+  truncated = false;
+  readonly #limitBytes: number;
+  readonly #parts: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  add(data: Uint8Array): void {
+    const room = this.#limitBytes - this.#bytes;
+    if (data.length > room) this.truncated = true;
+    if (room <= 0) return;
+    // A copy, because a view would keep the whole chunk it came in.
+    const part = Buffer.from(data.subarray(0, room));
+    this.#parts.push(part);
+    this.#bytes += part.length;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}
