@@ -2,6 +2,8 @@ import type { ExecOutput } from "./exec.ts";
 
 /** Output held for a consumer that is late; then the guest has to wait. */
 const heldBytesMax = 256 * 1024;
+/** What a chunk costs beside its bytes: a flood of tiny ones must not hold more. */
+const chunkOverheadBytes = 128;
 
 /** Hands output from the reader of a stream to its one consumer, holding a bounded amount. */
 export class OutputQueue implements AsyncIterable<ExecOutput> {
@@ -18,7 +20,7 @@ export class OutputQueue implements AsyncIterable<ExecOutput> {
   push(chunk: ExecOutput): Promise<void> | undefined {
     if (this.#abandoned || this.#ended) return undefined;
     this.#chunks.push(chunk);
-    this.#heldBytes += chunk.data.length;
+    this.#heldBytes += chunk.data.length + chunkOverheadBytes;
     this.#notifyConsumer();
     if (this.#heldBytes < heldBytesMax) return undefined;
     return new Promise((resolve) => {
@@ -51,7 +53,7 @@ export class OutputQueue implements AsyncIterable<ExecOutput> {
     for (;;) {
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
-        this.#heldBytes -= chunk.data.length;
+        this.#heldBytes -= chunk.data.length + chunkOverheadBytes;
         if (this.#heldBytes * 2 < heldBytesMax) this.#notifyProducer();
         return { done: false, value: chunk };
       }
