@@ -49,6 +49,8 @@ export const limits = {
     layersMax: 512,
     /** Layers of one image on their way at once. */
     parallelLayers: 4,
+    /** Entries of an archive that holds images: some per layer. */
+    archiveEntriesMax: 100_000,
     /** Uncompressed bytes of all layers together. */
     unpackedBytesMax: 256 * GiB,
     entriesMax: 4_000_000,
@@ -73,6 +75,18 @@ export const limits = {
     fileBytesMax: 1 * MiB,
     /** Guards against alias bombs. */
     aliasCountMax: 100,
+    /** Lexical parts of a file: the YAML library needs a microsecond or two for each. */
+    tokensMax: 200_000,
+    /** Nested collections: the YAML library's composer is recursive. */
+    nestingMax: 64,
+    /** Values after aliases are expanded. */
+    nodesMax: 50_000,
+    /** Problems reported of one file. */
+    problemsMax: 20,
+    /** Content of all files that are copied into one guest, kept in memory. */
+    capturedBytesMax: 512 * MiB,
+    /** One setup script. */
+    setupFileBytesMax: 1 * MiB,
   },
   console: {
     /** The console's tail kept in memory for error reports. */

@@ -1,0 +1,103 @@
+import { readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, MicroagentError } from "../base/errors.ts";
+import type { Op } from "../base/op.ts";
+import { fileError } from "../host/file-error.ts";
+import { writeFileAtomic } from "../host/files.ts";
+import { ensurePrivateDir } from "../host/state-layout.ts";
+import { digestHex } from "./digest.ts";
+import { buildErofs } from "./erofs/build.ts";
+import { loadStored } from "./load-stored.ts";
+import type { ImageStore } from "./store.ts";
+import type { StoredImage } from "./stored-image.ts";
+
+/** The read-only disk every workspace of an image shares; never written after it was published. */
+export interface BaseImage {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly format: "erofs";
+  /** Digest of the image manifest it was built from. */
+  readonly digest: string;
+}
+
+/** Part of the file's name: raise it when the builder's output changes for the same layers. */
+const builderVersion = 1;
+
+/**
+ * The base image of a stored image, built once across processes and found by digest ever after.
+ * `image_not_found` when the image was removed meanwhile.
+ */
+export async function ensureBaseImage(
+  op: Op,
+  store: ImageStore,
+  image: Pick<StoredImage, "digest" | "layers" | "reference">,
+): Promise<BaseImage> {
+  const found = await findBaseImage(store, image.digest);
+  if (found !== null) return found;
+  return await store.lock(
+    op,
+    `base-${digestHex(image.digest)}`,
+    async () => {
+      const published = await findBaseImage(store, image.digest);
+      if (published !== null) return published;
+      await using _pin = await store.pin(op, [
+        image.digest,
+        ...image.layers.map((layer) => layer.digest),
+      ]);
+      if ((await loadStored(op, store, image.digest)) === null) {
+        throw new MicroagentError(
+          "image_not_found",
+          `Image "${image.reference}" was removed from the store while it was needed`,
+          { hint: `Pull it again: microagent image pull ${image.reference}` },
+        );
+      }
+      await using staging = await store.staging.open("base");
+      const path = join(staging.path, "base.erofs");
+      await op.step("erofs", (step) =>
+        buildErofs(step, image.layers, path, { seedDigest: image.digest }),
+      );
+      await publish(store, path, image.digest);
+      const built = await findBaseImage(store, image.digest);
+      if (built === null) {
+        throw new MicroagentError(
+          "store_corrupt",
+          "A base image vanished right after it was built",
+        );
+      }
+      return built;
+    },
+    "Waiting for another build of the same base image",
+  );
+}
+
+/** The base image of a manifest digest, null when it has not been built. */
+export async function findBaseImage(store: ImageStore, digest: string): Promise<BaseImage | null> {
+  const { path, record } = basePaths(store, digest);
+  try {
+    const [text, facts] = await Promise.all([readFile(record, "utf8"), stat(path)]);
+    // The record is synced and the image is not: after a power cut the sizes may differ.
+    if (Number(text) !== facts.size) return null;
+    return { path, sizeBytes: facts.size, format: "erofs", digest };
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw fileError(error, `Base image "${path}" cannot be read`);
+  }
+}
+
+/** Where the base image of a manifest digest is or would be, and the record that makes it valid. */
+export function basePaths(store: ImageStore, digest: string): { path: string; record: string } {
+  const path = join(store.basesDir, `${digestHex(digest)}.v${builderVersion}.erofs`);
+  return { path, record: `${path}.size` };
+}
+
+async function publish(store: ImageStore, built: string, digest: string): Promise<void> {
+  await ensurePrivateDir(store.basesDir);
+  const { path, record } = basePaths(store, digest);
+  try {
+    const { size } = await stat(built);
+    await rename(built, path);
+    await writeFileAtomic(record, `${size}\n`);
+  } catch (error) {
+    throw fileError(error, `Base image "${path}" cannot be published`);
+  }
+}

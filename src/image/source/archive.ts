@@ -1,0 +1,33 @@
+import { stat } from "node:fs/promises";
+import { MicroagentError } from "../../base/errors.ts";
+import type { Op } from "../../base/op.ts";
+import type { ArchiveReference } from "../reference/kinds.ts";
+import { openDockerArchive } from "./docker-archive.ts";
+import { openOciArchive } from "./oci-archive.ts";
+import type { ImageSource } from "./source.ts";
+
+/** Opens an archive by unpacking what it needs into `stagingDir`, digests computed on the way. */
+export async function openArchive(
+  op: Op,
+  reference: ArchiveReference,
+  stagingDir: string,
+): Promise<ImageSource> {
+  return reference.transport === "oci-archive"
+    ? await openOciArchive(op, reference, stagingDir)
+    : await openDockerArchive(op, reference, stagingDir);
+}
+
+/** Size, change time and inode of an archive file: another stamp means another content. */
+export async function archiveStamp(path: string): Promise<string> {
+  const facts = await stat(path, { bigint: true }).catch((error: unknown) => {
+    throw new MicroagentError("image_not_found", `Image archive "${path}" does not exist`, {
+      cause: error,
+    });
+  });
+  if (!facts.isFile()) {
+    throw new MicroagentError("image_corrupt", `Image archive "${path}" is not a regular file`, {
+      hint: `For a directory write oci:${path}`,
+    });
+  }
+  return `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}:${facts.ino}`;
+}
