@@ -1,0 +1,157 @@
+import type { Duplex, Readable } from "node:stream";
+import { MicroagentError } from "../../src/base/errors.ts";
+import type { Op } from "../../src/base/op.ts";
+import { type ChildExit, type ChildHandle, spawnChild } from "../../src/host/spawn-child.ts";
+import { captureConsole } from "../../src/supervisor/console.ts";
+import type { Machine, MachineExit } from "../../src/supervisor/port.ts";
+import { type Control, openControl } from "./control.ts";
+import { classifyExit, complaint } from "./exit.ts";
+import { inheritedFds, type QemuPlan } from "./plan.ts";
+
+/** QEMU says at most a few lines; the rest of a flood is dropped. */
+const stderrBytesMax = 64 * 1024;
+/** How long the last bytes of a dead QEMU's sockets may take to reach us. */
+const drainMs = 500;
+/** How long QEMU may take to write back and end before it is killed. */
+const quitMs = 250;
+
+/**
+ * Starts QEMU and resolves when it runs the guest. `vmm_failed` with QEMU's own words when it dies at
+ * once; on every failure nothing is left running.
+ */
+export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
+  const console = await captureConsole(plan.consolePath);
+  const child = await spawnChild({
+    file: plan.file,
+    args: plan.args,
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"],
+    parentDeathSignal: true,
+    noNewPrivileges: true,
+  }).catch(async (error: unknown) => {
+    await console.close();
+    throw error;
+  });
+  const link = socketAt(child, inheritedFds.agent);
+  // Whoever uses the link hears of its end by the stream itself; an error nobody hears would end us.
+  link.on("error", () => {});
+  const consoleSocket = socketAt(child, inheritedFds.console);
+  console.attach(consoleSocket);
+  const control = openControl(socketAt(child, inheritedFds.control));
+  const stderr = captureText(child.stdio[2] as Readable | null);
+  let requested: string | null = null;
+
+  const exit: Promise<MachineExit> = child.exit.then(async (ended: ChildExit) => {
+    await within(drainMs, Promise.all([console.finished, control.ended, stderr.finished]));
+    closeSoon(link);
+    consoleSocket.destroy();
+    return classifyExit({
+      ...ended,
+      requested,
+      shutdownReason: control.shutdownReason(),
+      consoleTail: console.tail(),
+      stderr: stderr.text(),
+    });
+  });
+
+  async function kill(reason: string): Promise<MachineExit> {
+    if (!child.exited) {
+      requested ??= reason;
+      if (plan.disposable) child.kill("SIGKILL");
+      else await endInOrder(child, control);
+    }
+    return await exit;
+  }
+
+  try {
+    await op.race(running(control, exit, () => stderr.text()));
+  } catch (error) {
+    await kill("the start failed");
+    throw error;
+  }
+  const command = async (step: Op, name: string) => {
+    if (child.exited) throw closed(plan.name);
+    await control.execute(step, name);
+  };
+  return {
+    name: plan.name,
+    pid: child.pid,
+    link,
+    exit,
+    consoleTail: () => console.tail(),
+    kill,
+    freezer: {
+      pause: (step) => command(step, "stop"),
+      resume: (step) => command(step, "cont"),
+    },
+  };
+}
+
+/** Resolves when QEMU takes commands, rejects with its own words when it ends before that. */
+async function running(
+  control: Control,
+  exit: Promise<MachineExit>,
+  stderr: () => string,
+): Promise<void> {
+  const early = await Promise.race([
+    control.ready.then(
+      () => null,
+      () => exit,
+    ),
+    exit,
+  ]);
+  if (early === null) return;
+  const detail = complaint(stderr()) ?? (early.kind === "crashed" ? early.detail : early.kind);
+  throw new MicroagentError("vmm_failed", `QEMU ended right after its start: ${detail}`, {
+    hint: "See what QEMU can do on this host with: microagent doctor",
+    details: { exit: early.kind, stderr: stderr() },
+  });
+}
+
+async function endInOrder(child: ChildHandle, control: Control): Promise<void> {
+  control.quit();
+  await within(quitMs, child.exit);
+  child.kill("SIGKILL");
+}
+
+function socketAt(child: ChildHandle, fd: number): Duplex {
+  const socket = child.stdio[fd];
+  if (socket === null || socket === undefined) {
+    throw new MicroagentError("internal", `Descriptor ${fd} of QEMU has no socket`);
+  }
+  return socket as Duplex;
+}
+
+function captureText(stream: Readable | null): { text(): string; finished: Promise<void> } {
+  let text = "";
+  const finished = new Promise<void>((resolve) => {
+    if (stream === null) return resolve();
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => {
+      if (text.length < stderrBytesMax) text += chunk;
+    });
+    stream.on("error", () => {});
+    stream.once("close", resolve);
+  });
+  return { text: () => text, finished };
+}
+
+/** Lets a reader take what the dead machine still said, then ends the stream for those who do not read. */
+function closeSoon(link: Duplex): void {
+  const timer = setTimeout(() => link.destroy(), drainMs);
+  timer.unref();
+  link.once("close", () => clearTimeout(timer));
+}
+
+function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function closed(name: string): MicroagentError {
+  return new MicroagentError("closed", `Machine "${name}" has ended`);
+}

@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../src/host/files.ts";
+import { ensurePrivateDir } from "../../src/host/state-layout.ts";
+
+/** What was found out once and holds as long as its key does; `text` says what or why. */
+export interface Verdict {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/** File name for a verdict about exactly these inputs. */
+export function verdictKey(topic: string, inputs: readonly string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(inputs)).digest("hex");
+  return `${topic}-${hash.slice(0, 32)}.json`;
+}
+
+/** A verdict of an earlier run; null when there is none or it cannot be read. */
+export async function readVerdict(cacheDir: string, key: string): Promise<Verdict | null> {
+  try {
+    const value: unknown = JSON.parse(await readFile(join(cacheDir, key), "utf8"));
+    if (typeof value !== "object" || value === null) return null;
+    const { ok, text } = value as Record<string, unknown>;
+    return typeof ok === "boolean" && typeof text === "string" ? { ok, text } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a verdict for later runs. */
+export async function writeVerdict(cacheDir: string, key: string, verdict: Verdict): Promise<void> {
+  await ensurePrivateDir(cacheDir);
+  await writeFileAtomic(join(cacheDir, key), `${JSON.stringify(verdict)}\n`);
+}
