@@ -15,8 +15,8 @@ export const limits = {
     streamWindowBytes: 1 * MiB,
     /** Streams the guest may hold open towards us. */
     inboundStreamsMax: 1024,
-    /** Streams we open at once. */
-    outboundStreamsMax: 4096,
+    /** Streams we open at once; the guest agent holds at most 768. */
+    outboundStreamsMax: 640,
     /** One JSON header, request or reply line. */
     headerBytesMax: 64 * KiB,
     /** The handshake line. */
@@ -93,6 +93,15 @@ export const limits = {
     tailBytes: 64 * KiB,
     /** The console log on disk. */
     logBytesMax: 16 * MiB,
+  },
+  kernel: {
+    /** A kernel file from a path or a URL: distribution kernels are below 64 MiB. */
+    fileBytesMax: 256 * MiB,
+    /** The same, uncompressed. */
+    unpackedBytesMax: 512 * MiB,
+    moduleBytesMax: 64 * MiB,
+    /** A kernel's record in the store. */
+    recordBytesMax: 1 * MiB,
   },
   hostTool: {
     outputBytesMax: 16 * MiB,
