@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from "node:stream";
 import { MicroagentError } from "../../src/base/errors.ts";
-import type { Op } from "../../src/base/op.ts";
+import type { Clock, Op } from "../../src/base/op.ts";
 import { type ChildExit, type ChildHandle, spawnChild } from "../../src/host/spawn-child.ts";
 import { captureConsole } from "../../src/supervisor/console.ts";
 import type { Machine, MachineExit } from "../../src/supervisor/port.ts";
@@ -41,8 +41,12 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
   let requested: string | null = null;
 
   const exit: Promise<MachineExit> = child.exit.then(async (ended: ChildExit) => {
-    await within(drainMs, Promise.all([console.finished, control.ended, stderr.finished]));
-    closeSoon(link);
+    await within(
+      op.clock,
+      drainMs,
+      Promise.all([console.finished, control.ended, stderr.finished]),
+    );
+    closeUnread(link);
     consoleSocket.destroy();
     return classifyExit({
       ...ended,
@@ -57,7 +61,7 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
     if (!child.exited) {
       requested ??= reason;
       if (plan.disposable) child.kill("SIGKILL");
-      else await endInOrder(child, control);
+      else await endInOrder(op.clock, child, control);
     }
     return await exit;
   }
@@ -107,9 +111,9 @@ async function running(
   });
 }
 
-async function endInOrder(child: ChildHandle, control: Control): Promise<void> {
+async function endInOrder(clock: Clock, child: ChildHandle, control: Control): Promise<void> {
   control.quit();
-  await within(quitMs, child.exit);
+  await within(clock, quitMs, child.exit);
   child.kill("SIGKILL");
 }
 
@@ -135,18 +139,17 @@ function captureText(stream: Readable | null): { text(): string; finished: Promi
   return { text: () => text, finished };
 }
 
-/** Lets a reader take what the dead machine still said, then ends the stream for those who do not read. */
-function closeSoon(link: Duplex): void {
-  const timer = setTimeout(() => link.destroy(), drainMs);
-  timer.unref();
-  link.once("close", () => clearTimeout(timer));
+/** A reader still gets what the dead machine had said, and then its end; without one it ends now. */
+function closeUnread(link: Duplex): void {
+  const isRead = link.listenerCount("data") > 0 || link.listenerCount("readable") > 0;
+  if (!isRead) link.destroy();
 }
 
-function within(ms: number, promise: Promise<unknown>): Promise<void> {
+function within(clock: Clock, ms: number, promise: Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const cancel = clock.after(ms, resolve);
     void promise.then(() => {
-      clearTimeout(timer);
+      cancel();
       resolve();
     });
   });

@@ -65,13 +65,21 @@ export const rooms: readonly Room[] = [
   { path: "src/workspace", rooms: engineParts, packages: ["zod"], banned: ["node:net"] },
   {
     path: "supervisors/qemu",
-    rooms: ["src/base", "src/host", "src/supervisor/port.ts"],
+    // A proof boot shakes hands with the guest, as whoever boots a machine does.
+    rooms: ["src/base", "src/host", "src/channel", "src/supervisor/port.ts", "src/supervisor"],
     packages: ["zod"],
   },
   {
     // The complete fake answers as a guest agent would, so it speaks the agent's side of the wire.
     path: "supervisors/memory",
-    rooms: ["src/base", "src/host", "src/channel", "src/agent", "src/supervisor/port.ts"],
+    rooms: [
+      "src/base",
+      "src/host",
+      "src/channel",
+      "src/agent",
+      "src/supervisor/port.ts",
+      "src/supervisor",
+    ],
     packages: ["zod"],
   },
   // Layer 4

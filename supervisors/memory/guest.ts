@@ -1,0 +1,222 @@
+import { posix } from "node:path";
+import { type Duplex, duplexPair } from "node:stream";
+import { MessageReader } from "../../src/agent/message-reader.ts";
+import { type Clock, type Op, realClock, startOp } from "../../src/base/op.ts";
+import { encodeHeader, frameFlag, frameType } from "../../src/channel/frame.ts";
+import { guestHandshake, handshakeMark } from "../../src/channel/handshake.ts";
+import { Session } from "../../src/channel/session.ts";
+import type { ChannelStream } from "../../src/channel/stream.ts";
+import { serveExec } from "./guest-exec.ts";
+import { MemoryFiles } from "./guest-files.ts";
+import { builtinPrograms } from "./guest-programs.ts";
+import { GuestCall, guestRequest } from "./guest-request.ts";
+import type { GuestFault, GuestScript, Program } from "./guest-script.ts";
+import { serveGet, servePut, serveReaddir, serveStat } from "./guest-transfer.ts";
+
+/** A guest that lives in this process, seen from its machine. */
+export interface MemoryGuest {
+  /** The host's end of the byte stream; ends when the guest does. */
+  readonly hostLink: Duplex;
+  /** Resolves when the guest has powered itself off in good order; stays pending else. */
+  readonly poweredOff: Promise<void>;
+  /** What the guest holds, for a test to look at or to change. */
+  readonly files: MemoryFiles;
+  /** Takes the guest's power away: the link ends, nothing is answered any more. */
+  crash(): void;
+}
+
+/** Starts an in-memory guest that speaks the whole protocol, with the faults its script names. */
+export function startMemoryGuest(script: GuestScript = {}): MemoryGuest {
+  const [hostLink, guestLink] = duplexPair();
+  // A machine that is gone ends its link, after what it had sent; and the other way round.
+  guestLink.once("close", () => hostLink.push(null));
+  hostLink.once("close", () => guestLink.destroy());
+  const guest = new Guest(guestLink, script);
+  return {
+    hostLink,
+    poweredOff: guest.poweredOff,
+    files: guest.files,
+    crash: () => guest.powerDown(),
+  };
+}
+
+class Guest {
+  readonly files = new MemoryFiles();
+  readonly poweredOff: Promise<void>;
+  readonly #link: Duplex;
+  readonly #script: GuestScript;
+  readonly #fault: GuestFault | null;
+  readonly #clock: Clock;
+  readonly #bornMs: number;
+  readonly #op: Op = startOp("guest").op;
+  #configured = false;
+  #nextPid = 100;
+  #session: Session | null = null;
+  #resolvePoweredOff: () => void = () => {};
+
+  constructor(link: Duplex, script: GuestScript) {
+    this.#link = link;
+    this.#script = script;
+    this.#fault = script.fault ?? null;
+    this.#clock = script.clock ?? realClock;
+    this.#bornMs = this.#clock.monotonic();
+    this.poweredOff = new Promise((resolve) => {
+      this.#resolvePoweredOff = resolve;
+    });
+    link.on("error", () => {});
+    for (const dir of ["/bin", "/root", "/tmp", "/etc"]) this.files.makeDir(dir);
+    for (const [path, data] of Object.entries(script.files ?? {})) this.files.write(path, data);
+    this.#start().catch(() => this.powerDown());
+  }
+
+  powerDown(): void {
+    this.#session?.close();
+    this.#link.destroy();
+  }
+
+  async #start(): Promise<void> {
+    const fault = this.#fault;
+    await guestHandshake(this.#op, this.#link, (session) => {
+      switch (fault?.kind) {
+        case "silent":
+          return null;
+        case "bad-hello":
+          return fault.bytes ?? Buffer.from("\u0007login: \r\n");
+        case "refuses": {
+          const error = { code: fault.code, message: fault.message };
+          return Buffer.from(`${handshakeMark}${JSON.stringify({ v: 1, session, error })}\n`);
+        }
+        default:
+          return {
+            agent: "0.1.0",
+            kernel: "6.1.0-memory",
+            arch: "x86_64",
+            ...this.#script.hello,
+            uptimeMs: Math.round(this.#clock.monotonic() - this.#bornMs),
+          };
+      }
+    });
+    this.#session = new Session(this.#link, "server", {
+      onStream: (stream) => {
+        this.#serve(stream).catch(() => stream.reset());
+      },
+    });
+  }
+
+  async #serve(stream: ChannelStream): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    const reader = new MessageReader(session, stream);
+    const call = new GuestCall(this.#op, stream, reader);
+    const request = guestRequest.safeParse(await reader.line(this.#op));
+    if (!request.success) await call.refuse("invalid_request", "The request is not understood");
+    else await this.#answer(call, request.data);
+    stream.finish();
+  }
+
+  async #answer(call: GuestCall, request: (typeof guestRequest)["_output"]): Promise<void> {
+    const always = request.op === "ping" || request.op === "poweroff" || request.op === "configure";
+    if (!this.#configured && !always) {
+      await call.refuse("not_configured", "The guest was not configured yet");
+      return;
+    }
+    switch (request.op) {
+      case "ping":
+        await call.reply({ time_unix_ns: `${Math.round(this.#clock.now())}000000` });
+        break;
+      case "configure":
+        await this.#configure(call, request.hostname);
+        break;
+      case "exec":
+        if (await this.#strike(call)) break;
+        this.#nextPid += 1;
+        await serveExec(call, request, this.#world(), this.#nextPid);
+        break;
+      case "put":
+        await servePut(call, request, this.files);
+        break;
+      case "get":
+        await serveGet(call, request, this.files);
+        break;
+      case "stat":
+        await serveStat(call, request, this.files);
+        break;
+      case "readdir":
+        await serveReaddir(call, request, this.files);
+        break;
+      case "poweroff":
+        await call.reply();
+        call.stream.finish();
+        if (this.#fault?.kind !== "ignores-power-off") setImmediate(() => this.#powerOff());
+        break;
+      default:
+        request satisfies never;
+    }
+  }
+
+  async #configure(call: GuestCall, hostname: string): Promise<void> {
+    if (this.#configured) {
+      await call.refuse("already_configured", "The guest is configured already");
+      return;
+    }
+    this.#configured = true;
+    this.files.write("/etc/hostname", `${hostname}\n`);
+    await call.reply({ timings_ms: { total: 0 } });
+  }
+
+  #world(): Parameters<typeof serveExec>[2] {
+    return {
+      files: this.files,
+      clock: this.#clock,
+      program: (name) => this.#program(name),
+      powerOff: () => this.#powerOff(),
+      onOutput: () => {
+        if (this.#fault?.kind === "dies-mid-exec") this.powerDown();
+      },
+    };
+  }
+
+  #program(name: string): Program | null {
+    const scripted = this.#script.programs ?? {};
+    for (const key of [name, posix.basename(name)]) {
+      const program = Object.hasOwn(scripted, key) ? scripted[key] : undefined;
+      if (program !== undefined) return program;
+      const builtin = Object.hasOwn(builtinPrograms, key) ? builtinPrograms[key] : undefined;
+      if (builtin !== undefined) return builtin;
+    }
+    return null;
+  }
+
+  /** The faults of exec; true when the request is not to be served. */
+  async #strike(call: GuestCall): Promise<boolean> {
+    const fault = this.#fault;
+    switch (fault?.kind) {
+      case "raw-on-exec":
+        this.#link.write(fault.bytes);
+        return true;
+      case "oversized-frame-on-exec":
+        this.#raw(frameType.data, 0, call.stream.id, 0xffff_ffff);
+        return true;
+      case "hangs-on-exec":
+        await new Promise<void>(() => {});
+        return true;
+      case "stream-flood-on-exec":
+        for (let n = 0; n < fault.count; n++) {
+          this.#raw(frameType.windowUpdate, frameFlag.syn, 2 + 2 * n, 0);
+        }
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #raw(type: (typeof frameType)[keyof typeof frameType], ...rest: [number, number, number]): void {
+    const [flags, streamId, length] = rest;
+    this.#link.write(encodeHeader({ type, flags, streamId, length }));
+  }
+
+  #powerOff(): void {
+    this.powerDown();
+    this.#resolvePoweredOff();
+  }
+}
