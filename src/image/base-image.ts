@@ -1,7 +1,9 @@
-import { readFile, rename, stat } from "node:fs/promises";
+import { open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
+import { hostEnvironment } from "../host/environment.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
@@ -73,31 +75,74 @@ export async function ensureBaseImage(
 /** The base image of a manifest digest, null when it has not been built. */
 export async function findBaseImage(store: ImageStore, digest: string): Promise<BaseImage | null> {
   const { path, record } = basePaths(store, digest);
-  try {
-    const [text, facts] = await Promise.all([readFile(record, "utf8"), stat(path)]);
-    // The record is synced and the image is not: after a power cut the sizes may differ.
-    if (Number(text) !== facts.size) return null;
-    return { path, sizeBytes: facts.size, format: "erofs", digest };
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return null;
-    throw fileError(error, `Base image "${path}" cannot be read`);
-  }
+  const [published, facts] = await Promise.all([readRecord(record), sizeOf(path)]);
+  if (published === null || published.size !== facts) return null;
+  // Unsynced bytes are whole as long as nobody pulled the plug.
+  if (!published.synced && published.bootId !== hostEnvironment.bootId) return null;
+  if (!published.synced) void settle(path, record, published);
+  return { path, sizeBytes: facts, format: "erofs", digest };
 }
 
 /** Where the base image of a manifest digest is or would be, and the record that makes it valid. */
 export function basePaths(store: ImageStore, digest: string): { path: string; record: string } {
   const path = join(store.basesDir, `${digestHex(digest)}.v${builderVersion}.erofs`);
-  return { path, record: `${path}.size` };
+  return { path, record: `${path}.json` };
 }
 
+/** Publishes without waiting for the disk: the record says that the bytes are not synced yet. */
 async function publish(store: ImageStore, built: string, digest: string): Promise<void> {
   await ensurePrivateDir(store.basesDir);
   const { path, record } = basePaths(store, digest);
   try {
     const { size } = await stat(built);
     await rename(built, path);
-    await writeFileAtomic(record, `${size}\n`);
+    const published: BaseRecord = { size, synced: false, bootId: hostEnvironment.bootId };
+    await writeFileAtomic(record, JSON.stringify(published));
   } catch (error) {
     throw fileError(error, `Base image "${path}" cannot be published`);
+  }
+}
+
+/** Brings the bytes to the disk and says so; a failure only means that a later user tries again. */
+async function settle(path: string, record: string, published: BaseRecord): Promise<void> {
+  try {
+    const file = await open(path, "r");
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    // Pruned meanwhile: a record without its image would only be litter.
+    if ((await sizeOf(path)) === published.size) {
+      await writeFileAtomic(record, JSON.stringify({ ...published, synced: true }));
+    }
+  } catch {
+    // The record stays as it was.
+  }
+}
+
+const recordSchema = z.object({
+  size: z.number(),
+  synced: z.boolean(),
+  bootId: z.string().nullable(),
+});
+
+type BaseRecord = z.infer<typeof recordSchema>;
+
+async function readRecord(path: string): Promise<BaseRecord | null> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    // No record or an unreadable one: the image is built again.
+    return null;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return -1;
+    throw fileError(error, `Base image "${path}" cannot be read`);
   }
 }

@@ -10,6 +10,7 @@ import type { ImageStore } from "./store.ts";
 /** The content of a stored image, without the name it was asked for by. */
 export interface StoredContent {
   readonly digest: string;
+  readonly configDigest: string;
   readonly architecture: string;
   readonly config: ImageConfig;
   readonly layers: readonly LayerBlob[];
@@ -43,7 +44,7 @@ export async function loadStored(
       path,
     });
   }
-  return { digest, architecture, config, layers };
+  return { digest, configDigest: manifest.config.digest, architecture, config, layers };
 }
 
 /** The first bytes tell; media types are known to lie about compression. */

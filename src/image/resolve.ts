@@ -1,10 +1,10 @@
-import { resolve as resolvePath } from "node:path";
 import { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestArchitecture, runsOn } from "./architecture.ts";
 import { digestHex, sha256Of } from "./digest.ts";
 import { ingest } from "./ingest.ts";
 import { loadStored } from "./load-stored.ts";
+import { absoluteReference } from "./reference/absolute.ts";
 import type { ImageReference, LocalReference } from "./reference/kinds.ts";
 import { formatReference, parseReference, resolvedReference } from "./reference.ts";
 import { archiveStamp, openArchive } from "./source/archive.ts";
@@ -38,7 +38,7 @@ export async function resolveImage(
   text: string,
   options: ResolveOptions,
 ): Promise<StoredImage> {
-  const reference = absolute(parseReference(text), options.baseDir);
+  const reference = absoluteReference(parseReference(text), options.baseDir);
   if (reference.transport === "local")
     return await resolveLocal(op, store, reference, options.arch);
   const asked: Asked = { reference, name: formatReference(reference), options };
@@ -218,11 +218,6 @@ async function stored(
     layers: content.layers,
     origin,
   };
-}
-
-function absolute(reference: ImageReference, baseDir: string | undefined): ImageReference {
-  if (!("path" in reference)) return reference;
-  return { ...reference, path: resolvePath(baseDir ?? ".", reference.path) };
 }
 
 function isArchive(

@@ -91,13 +91,12 @@ async function build(
     ...(reference.include.length === 0 ? [] : [`--include=${reference.include.join(",")}`]),
     ...apt.options,
     reference.suite,
-    "-",
+    tar,
     ...apt.mirrors,
   ];
   try {
     await runTool(op, "mmdebstrap", args, {
       cwd: "/",
-      stdoutPath: tar,
       env: { SOURCE_DATE_EPOCH: String(sourceDateEpoch), DEBIAN_FRONTEND: "noninteractive" },
     });
   } catch (error) {
