@@ -1,7 +1,12 @@
 const table = makeTable();
 
 /** CRC-32C (Castagnoli) without the customary inversions: `seed` in, remainder out, chainable. */
-export function crc32c(seed: number, bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+export function crc32c(
+  seed: number,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): number {
   let crc = seed;
   for (let i = start; i < end; i++) {
     crc = (crc >>> 8) ^ (table[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0);

@@ -38,7 +38,10 @@ export class OutputFile {
     let at = start;
     while (at < end) {
       const take = Math.min(end - at, bufferBytes - this.#length);
-      this.#buffer.set(at === 0 && take === bytes.length ? bytes : bytes.subarray(at, at + take), this.#length);
+      this.#buffer.set(
+        at === 0 && take === bytes.length ? bytes : bytes.subarray(at, at + take),
+        this.#length,
+      );
       this.#length += take;
       at += take;
       if (this.#length === bufferBytes) {
@@ -101,7 +104,12 @@ export class OutputFile {
   async #writeAll(bytes: Buffer, length: number, position: number): Promise<void> {
     let done = 0;
     while (done < length) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, length - done, position + done);
+      const { bytesWritten } = await this.#handle.write(
+        bytes,
+        done,
+        length - done,
+        position + done,
+      );
       done += bytesWritten;
     }
   }

@@ -49,7 +49,10 @@ export function layOut(tree: FileTree, firstBlock: number): ErofsLayout {
     nids[inode] = position / erofs.slotBytes;
     order[count++] = inode;
     position += erofs.inodeBytes + shape.xattrBytes;
-    position = alignUp(position + alignmentOf(position, shape) + shape.inlineBytes, erofs.slotBytes);
+    position = alignUp(
+      position + alignmentOf(position, shape) + shape.inlineBytes,
+      erofs.slotBytes,
+    );
     outerBlocks += shape.outerBlocks;
     if (position / erofs.slotBytes > 0xffffffff) {
       throw new MicroagentError("image_unsupported", "The image has more than 128 GiB of metadata");
@@ -106,7 +109,12 @@ export class InodeShapes {
     const blocks = Math.floor(size / blockBytes);
     return tail > 0 && inlineFits(xattrBytes, tail)
       ? { layout: erofs.layoutInline, xattrBytes, inlineBytes: tail, outerBlocks: blocks }
-      : { layout: erofs.layoutPlain, xattrBytes, inlineBytes: 0, outerBlocks: blocks + Math.sign(tail) };
+      : {
+          layout: erofs.layoutPlain,
+          xattrBytes,
+          inlineBytes: 0,
+          outerBlocks: blocks + Math.sign(tail),
+        };
   }
 
   #xattrBytesOf(set: number): number {

@@ -1,7 +1,7 @@
 import type { Op } from "../../base/op.ts";
 import type { OutputFile } from "../disk/output-file.ts";
-import { linkTargetOf } from "../tree/paths.ts";
 import { fileType, type SparseLayout } from "../tree/inodes.ts";
+import { linkTargetOf } from "../tree/paths.ts";
 import { blockBytes } from "../tree/stored-blocks.ts";
 import type { FileTree } from "../tree/tree.ts";
 import { writeDirectory } from "./directory.ts";

@@ -20,17 +20,24 @@ export class PathFault {
 export function splitPath(path: string): string[] {
   const { pathBytesMax, nameBytesMax } = limits.image;
   if (path.length > pathBytesMax) {
-    throw new PathFault(`a path of ${path.length} bytes, at most ${pathBytesMax} are possible`, true);
+    throw new PathFault(
+      `a path of ${path.length} bytes, at most ${pathBytesMax} are possible`,
+      true,
+    );
   }
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;
     if (part === "..") {
-      if (parts.pop() === undefined) throw new PathFault('a path that leaves the tree by ".."', true);
+      if (parts.pop() === undefined)
+        throw new PathFault('a path that leaves the tree by ".."', true);
       continue;
     }
     if (part.length > nameBytesMax) {
-      throw new PathFault(`a name of ${part.length} bytes, at most ${nameBytesMax} are possible`, true);
+      throw new PathFault(
+        `a name of ${part.length} bytes, at most ${nameBytesMax} are possible`,
+        true,
+      );
     }
     parts.push(part);
   }

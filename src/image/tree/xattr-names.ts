@@ -26,7 +26,8 @@ export function xattrFault({ name, value }: TarXattr): string | null {
 /** Version 2 header of 4 bytes, then 8 bytes each: tag, permission, id. */
 function isAclValid(value: Uint8Array): boolean {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  if (value.length < 4 || (value.length - 4) % 8 !== 0 || view.getUint32(0, true) !== 2) return false;
+  if (value.length < 4 || (value.length - 4) % 8 !== 0 || view.getUint32(0, true) !== 2)
+    return false;
   for (let at = 4; at < value.length; at += 8) {
     const tag = view.getUint16(at, true);
     if (![1, 2, 4, 8, 16, 32].includes(tag) || view.getUint16(at + 2, true) > 7) return false;
