@@ -1,0 +1,76 @@
+import type { Command } from "commander";
+import { reportError } from "./render/error.ts";
+import { progressView } from "./render/progress.ts";
+import { receiptText } from "./render/receipt.ts";
+import { addRunFlags, readRunFlags } from "./run-flags.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** `dispatch` and `run`: the same run, named differently. */
+export function defineOneShot(
+  command: Command,
+  terminal: Terminal,
+  surface: "dispatch" | "run",
+): void {
+  command.argument("[image]", "Image reference").argument("[command...]", "Exact command to run");
+  addRunFlags(command);
+  command
+    .passThroughOptions()
+    .action(async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
+      const given = readRunFlags(options, image, words);
+      await runOneShot(terminal, surface, given);
+    });
+}
+
+async function runOneShot(
+  terminal: Terminal,
+  surface: "dispatch" | "run",
+  given: ReturnType<typeof readRunFlags>,
+): Promise<void> {
+  const engine = await import("../index.ts");
+  const plan = await engine.planRun(surface, given.flags, given.file);
+  if (given.dryRun) {
+    await terminal.writeOut(`${JSON.stringify(engine.renderPlan(plan), null, 2)}\n`);
+    return;
+  }
+  const view = progressView(terminal);
+  const interruption = interruptible(terminal, () => view.clear());
+  try {
+    const result = await engine.runPlan(plan, {
+      stateDir: given.stateDir,
+      signal: interruption.signal,
+      onProgress: view.listener,
+      onOutput: terminal.json
+        ? undefined
+        : async (phase, stream, data) => {
+            view.clear();
+            // Standard output belongs to the entry alone; what setup prints is part of the story.
+            if (phase === "run" && stream === "stdout") await terminal.writeOut(data);
+            else await terminal.writeErr(data);
+          },
+    });
+    view.clear();
+    terminal.exitCode = engine.exitCodeFor(result.termination);
+    if (terminal.json) {
+      await terminal.writeOut(`${JSON.stringify(engine.resultJson(result), null, 2)}\n`);
+    } else {
+      await terminal.writeErr(receiptText(result, terminal));
+    }
+    if ("error" in result.termination) await reportError(result.termination.error, terminal);
+  } finally {
+    interruption.stop();
+  }
+}
+
+/** The first signal ends the run in good order, the second one at once. */
+function interruptible(
+  terminal: Terminal,
+  onFirst: () => void,
+): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController();
+  const stop = terminal.onSignal((signal) => {
+    if (controller.signal.aborted) terminal.exitNow(signal === "SIGTERM" ? 143 : 130);
+    onFirst();
+    controller.abort({ signal });
+  });
+  return { signal: controller.signal, stop };
+}

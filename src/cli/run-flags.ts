@@ -1,0 +1,112 @@
+import { type Command, Option } from "commander";
+import type { Flags } from "../index.ts";
+
+/** The flags that `dispatch` and `run` share, in the order in which help shows them. */
+const valueFlags: readonly [flags: string, description: string][] = [
+  ["--file <path>", "Spec file (microagent.yaml); with an agent: block an Agentfile"],
+  ["--image <ref>", "Image: docker://, oci:, oci-archive:, docker-archive: or mmdebstrap:"],
+  ["--exec <text>", "Command text for the shell"],
+  ["--entrypoint <text>", "Command text when nothing else is given"],
+  ["--shell <path>", "Guest shell (default /bin/sh)"],
+  ["--name <name>", "Workspace name (default: a fresh one)"],
+  ["--hostname <name>", "Guest host name (default: the workspace name)"],
+  ["--profile <name>", "tiny, small, medium or large"],
+  ["--memory <MiB>", "Guest memory (default 512)"],
+  ["--cpus <n>", "Virtual CPUs (default 2)"],
+  ["--size-mib <MiB>", "Writable disk"],
+  ["--network <mode>", "user, nat, isolated or bridged"],
+  ["--network-interface <if>", "Host interface for bridged"],
+  ["--egress <mode>", "guarded, strict or off"],
+  ["--egress-policy <file>", "Policy file with allow and passthrough lists"],
+  ["--egress-swap-config <file>", "Credential swap configuration"],
+  ["--model <ref>", "Local model to pair with"],
+  ["--mediation <p=host:port>", "Guest to host work channel"],
+  ["--restart <policy>", "never, on-failure or always"],
+  ["--timeout <seconds>", "Bound on setup and command together (default 300)"],
+  ["--pull-timeout <seconds>", "Bound on fetching the image"],
+  ["--boot-timeout <seconds>", "Bound on one boot"],
+  ["--pull <policy>", "missing, always or never"],
+  ["--kernel <name|path>", "Guest kernel (default: our own when built, else the distribution's)"],
+  ["--arch <arch>", "Guest architecture"],
+  ["--accel <mode>", "auto, kvm, hvf or tcg; all but auto never fall back"],
+  ["--output-dir <dir>", "Where outputs go (default ./microagent-out/<workspace>)"],
+  ["--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR; default ~/.microagent)"],
+];
+
+const listFlags: readonly [flags: string, description: string][] = [
+  ["--setup <text>", "Setup command, before the entry; may be repeated"],
+  ["--setup-file <path>", "File whose content is one setup command; may be repeated"],
+  ["-e, --env <K=V>", "Environment variable; may be repeated"],
+  // The global --output FORMAT stands before the command; after it, outputs are declared.
+  ["--output <name=path>", "Declare an output: a guest file or directory to bring back"],
+  ["-p, --publish <mapping>", "[host:]hostPort:guestPort[/tcp]"],
+  ["--disk <n=p:/m:mode>", "Attach an ext4 disk"],
+  ["--bundle <n=p:/m:mode>", "Attach a tar as a disk"],
+  ["-v, --volume <src:dst>", "Attach a volume"],
+  ["--secret <N=ref>", "Secret as a file under /run/secrets"],
+  ["--secret-on-demand <N=ref>", "Secret through the guest socket"],
+  ["--secrets-env-file <path>", "Environment file with secrets"],
+  ["--egress-allow <host>", "Permit a host"],
+  ["--egress-passthrough <host>", "Permit a host without interception"],
+  ["--cred-swap <provider>", "PROVIDER[=env:NAME|file:PATH|vault:PATH]"],
+  ["--insecure-registry <host>", "Speak plain HTTP to this registry"],
+];
+
+const switchFlags: readonly [flags: string, description: string][] = [
+  ["--image-command", "Run the image's own command"],
+  ["--require-outputs", "Fail when a declared output is missing"],
+  ["--keep", "Keep the workspace directory (console, disks) after the run"],
+  ["--rm", "Remove the workspace after the run (the default)"],
+  ["--secrets-audit", "Record every access to a secret"],
+  ["--mediation-optional", "Start without a mediation listener"],
+  ["--dry-run", "Print the resolved plan and do nothing"],
+];
+
+/** What the shared flags came to, before the spec is merged in. */
+export interface RunOptions {
+  readonly flags: Flags;
+  readonly file: string | undefined;
+  readonly stateDir: string | undefined;
+  readonly dryRun: boolean;
+}
+
+export function addRunFlags(command: Command): void {
+  for (const [flags, description] of valueFlags) command.addOption(new Option(flags, description));
+  for (const [flags, description] of listFlags) {
+    command.addOption(
+      new Option(flags, description).argParser((value: string, before: string[] | undefined) => [
+        ...(before ?? []),
+        value,
+      ]),
+    );
+  }
+  for (const [flags, description] of switchFlags) command.option(flags, description);
+}
+
+/** The flags in the engine's words; `image` and `command` are the positional arguments. */
+export function readRunFlags(
+  options: Readonly<Record<string, unknown>>,
+  image: string | undefined,
+  command: readonly string[],
+): RunOptions {
+  const { file, stateDir, dryRun, timeout, pullTimeout, bootTimeout, rm: _rm, ...rest } = options;
+  const given: Record<string, unknown> = {
+    ...rest,
+    timeoutSeconds: timeout,
+    pullTimeoutSeconds: pullTimeout,
+    bootTimeoutSeconds: bootTimeout,
+    ...(image === undefined ? {} : { image }),
+    ...(command.length === 0 ? {} : { command }),
+  };
+  const present = Object.entries(given).filter(([, value]) => value !== undefined);
+  return {
+    flags: Object.fromEntries(present) as Flags,
+    file: text(file),
+    stateDir: text(stateDir),
+    dryRun: dryRun === true,
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
