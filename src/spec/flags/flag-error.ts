@@ -1,0 +1,76 @@
+import { MicroagentError } from "../../base/errors.ts";
+import { nearestName } from "../nearest.ts";
+import { describeValue } from "../printable.ts";
+import { alternatives, type Check, type Fault } from "../schema/field-notes.ts";
+
+/** The `invalid_argument` of a flag: what it is and what was wanted. */
+export function flagError(
+  flag: string,
+  value: string,
+  wanted: string,
+  options: { readonly fault?: Fault; readonly secret?: boolean } = {},
+): MicroagentError {
+  const { fault = {}, secret = false } = options;
+  const why = fault.why === undefined ? "" : secret ? ` ${fault.why}` : `, which ${fault.why}`;
+  const found = secret ? (why === "" ? " is not valid" : "") : ` is ${describeValue(value)}`;
+  const hint =
+    fault.hint ?? (fault.nearest === undefined ? undefined : `Did you mean "${fault.nearest}"?`);
+  return new MicroagentError("invalid_argument", `Flag ${flag}${found}${why}: wanted ${wanted}`, {
+    hint,
+    details: { flag, wanted, nearest: fault.nearest ?? null },
+  });
+}
+
+/** The value, if `check` has nothing against it. */
+export function checkedFlag(flag: string, value: string, check: Check, wanted: string): string {
+  const fault = check(value);
+  if (fault !== null) throw flagError(flag, value, wanted, { fault });
+  return value;
+}
+
+/** One word of a closed list. */
+export function choiceFlag<const T extends string>(
+  flag: string,
+  value: string,
+  values: readonly T[],
+  retired: Readonly<Record<string, string>> = {},
+): T {
+  const found = values.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  const nearest = nearestName(value, values);
+  const successor = Object.hasOwn(retired, value) ? retired[value] : undefined;
+  throw flagError(flag, value, alternatives(values), {
+    fault: {
+      ...(successor === undefined
+        ? {}
+        : {
+            why: "is a word of another version",
+            hint: successor.charAt(0).toUpperCase() + successor.slice(1),
+          }),
+      ...(nearest === null ? {} : { nearest }),
+    },
+  });
+}
+
+/** A whole number from `min` to `max`. */
+export function wholeFlag(
+  flag: string,
+  value: string | number,
+  min: number,
+  max: number,
+  unit: string,
+): number {
+  const number =
+    typeof value === "number" ? value : /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
+  throw flagError(flag, String(value), `a whole number${unit} from ${min} to ${max}`);
+}
+
+/** Seconds, fractions allowed, above zero. */
+export function secondsFlag(flag: string, value: string | number): number {
+  const number =
+    typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+  const max = 30 * 86_400;
+  if (number > 0 && number <= max) return number;
+  throw flagError(flag, String(value), `seconds, above 0 and at most ${max}`);
+}

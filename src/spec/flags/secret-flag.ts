@@ -1,0 +1,29 @@
+import type { Check } from "../schema/field-notes.ts";
+import { isCredentialSwap, isNamedSecret } from "../schema/secret-reference.ts";
+import { flagError } from "./flag-error.ts";
+
+/** `PROVIDER[=env:NAME|file:PATH|vault:PATH]`; a literal is refused and never repeated. */
+export function checkCredSwapFlag(text: string): string {
+  return unseen(
+    "--cred-swap",
+    text,
+    isCredentialSwap,
+    "PROVIDER, optionally with =env:NAME, =file:PATH or =vault:PATH",
+  );
+}
+
+/** `NAME=scheme:reference`; a literal is refused and never repeated. */
+export function checkSecretFlag(flag: string, text: string): string {
+  return unseen(
+    flag,
+    text,
+    isNamedSecret,
+    "NAME=scheme:reference with scheme env, file, dotenv, vault or helper",
+  );
+}
+
+function unseen(flag: string, text: string, check: Check, wanted: string): string {
+  const fault = check(text);
+  if (fault !== null) throw flagError(flag, text, wanted, { fault, secret: true });
+  return text;
+}

@@ -1,0 +1,77 @@
+import type { Check } from "./field-notes.ts";
+
+/** A dotted IPv4 address. */
+export function isIpv4(value: string): boolean {
+  const parts = value.split(".");
+  return (
+    parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && +part < 256)
+  );
+}
+
+/** An IPv6 address without a zone. */
+export function isIpv6(value: string): boolean {
+  return (
+    /^[0-9A-Fa-f:.]+$/.test(value) && value.includes(":") && URL.canParse(`http://[${value}]/`)
+  );
+}
+
+export const isIpAddress: Check = (value) => (isIpv4(value) || isIpv6(value) ? null : {});
+
+export const isIpv4Address: Check = (value) => (isIpv4(value) ? null : {});
+
+export const isIpv6Address: Check = (value) => (isIpv6(value) ? null : {});
+
+/** `10.0.0.0/24` or `fd00::/64`. */
+export const isCidr: Check = (value) => {
+  const [address = "", bits = "", extra] = value.split("/");
+  const max = isIpv4(address) ? 32 : isIpv6(address) ? 128 : -1;
+  return extra === undefined && /^\d{1,3}$/.test(bits) && +bits <= max ? null : {};
+};
+
+/** A destination network, optionally with its gateway: `10.1.0.0/16 via 10.0.0.1`. */
+export const isRoute: Check = (value) => {
+  const [destination = "", via, gateway, extra] = value.split(/ +/);
+  if (isCidr(destination) !== null || extra !== undefined) return {};
+  if (via === undefined) return null;
+  return via === "via" && gateway !== undefined && isIpAddress(gateway) === null ? null : {};
+};
+
+/** Where a published port listens on the host: an IP address or `localhost`. */
+export const isListenHost: Check = (value) =>
+  value === "localhost" || isIpv4(value) || isIpv6(value) ? null : {};
+
+/** A host and port to connect to. */
+export const isHostPort: Check = (value) => {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(value);
+  if (match === null) return {};
+  const port = Number(match[3]);
+  if (port < 1 || port > 65535) return { why: "has a port outside 1 to 65535" };
+  const [, six, name = ""] = match;
+  return (six === undefined ? isDomain(name) || isIpv4(name) : isIpv6(six)) ? null : {};
+};
+
+/** An entry of an egress list: a host, every host below `.suffix`, or an address. */
+export const isEgressHost: Check = (value) => {
+  if (value.includes("://")) {
+    return { why: "is a URL", hint: 'Write the host name alone, for example "api.example.com"' };
+  }
+  if (value.startsWith("*.")) {
+    return {
+      why: "has a wildcard",
+      nearest: value.slice(1),
+      hint: "A leading dot covers a domain and all below it",
+    };
+  }
+  if (isIpv4(value) || isIpv6(value)) return null;
+  if (/:\d+$/.test(value)) return { why: "has a port", nearest: value.replace(/:\d+$/, "") };
+  return isDomain(value.startsWith(".") ? value.slice(1) : value) ? null : {};
+};
+
+/** Labels of letters, digits, hyphens and underscores; a trailing dot is allowed. */
+function isDomain(value: string): boolean {
+  const name = value.endsWith(".") ? value.slice(0, -1) : value;
+  return (
+    name.length <= 253 &&
+    name.split(".").every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))
+  );
+}

@@ -1,0 +1,111 @@
+import type { EgressMode } from "./schema/agent-schema.ts";
+import type { NetworkMode } from "./schema/network-schema.ts";
+
+/** Whether using a field does something in this release. */
+export interface FieldSupport {
+  /** Path in the vocabulary of the spec, or a flag that has no field. */
+  readonly field: string;
+  readonly supported: boolean;
+  /** True for a value that asks for nothing, or for what is built already. */
+  readonly harmless?: (value: unknown) => boolean;
+  /** What to do instead, when there is something. */
+  readonly instead?: string;
+}
+
+/** The network of a run that does not ask for one. */
+export const networkDefault: NetworkMode | "none yet" = "none yet";
+/** The egress of a run that does not ask for one. */
+export const egressDefault: EgressMode | "none yet" = "none yet";
+
+const built = (field: string): FieldSupport => ({ field, supported: true });
+const planned = (
+  field: string,
+  more: Omit<FieldSupport, "field" | "supported"> = {},
+): FieldSupport => ({
+  field,
+  supported: false,
+  ...more,
+});
+
+const noNetwork = "Remove it: guests have no network in this release";
+const filesInstead = "Copy files in with files, and bring results out with outputs";
+
+/**
+ * Every field and every flag without a field. A release that builds a feature flips its entry here
+ * and nowhere else.
+ */
+export const fieldSupport: readonly FieldSupport[] = [
+  built("name"),
+  built("image"),
+  built("profile"),
+  planned("restart", { harmless: (value) => value === "never" }),
+  built("entrypoint"),
+  planned("service", { instead: "Use agent.entry for a command that ends" }),
+  built("shell"),
+  built("hostname"),
+  built("setup"),
+  built("setupFiles"),
+  built("files"),
+  built("env"),
+  planned("model"),
+  planned("modelRunner", { harmless: isEmpty }),
+  planned("modelMediation", {
+    harmless: (value) => isEmpty(value) || (value as { mode?: string }).mode === "off",
+  }),
+  built("resources"),
+  planned("network.mode", {
+    harmless: (value) => value === "isolated",
+    instead: 'Use "isolated", or remove it: guests have no network in this release',
+  }),
+  planned("network.interface", { instead: noNetwork }),
+  planned("network.forwards", { harmless: isEmpty, instead: noNetwork }),
+  planned("network.dns", { harmless: isEmpty, instead: noNetwork }),
+  planned("network.routes", { harmless: isEmpty, instead: noNetwork }),
+  planned("network.ip", { instead: noNetwork }),
+  planned("network.subnet", { instead: noNetwork }),
+  planned("network.gateway", { instead: noNetwork }),
+  planned("network.ipv6", { instead: noNetwork }),
+  planned("network.ipv6Subnet", { instead: noNetwork }),
+  planned("network.ipv6Gateway", { instead: noNetwork }),
+  planned("mediation", { harmless: isSwitchedOff }),
+  planned("health"),
+  planned("disks", { harmless: isEmpty, instead: filesInstead }),
+  planned("bundles", { harmless: isEmpty, instead: filesInstead }),
+  planned("--volume", { harmless: isEmpty, instead: filesInstead }),
+  built("outputs"),
+  built("acknowledgeCapabilityRisk"),
+  built("agent.entry"),
+  planned("agent.egress", { instead: noNetwork }),
+  planned("agent.allow", { harmless: isEmpty, instead: noNetwork }),
+  planned("--egress-passthrough", { harmless: isEmpty, instead: noNetwork }),
+  planned("--egress-policy", { instead: noNetwork }),
+  planned("agent.cred-swap", { harmless: isEmpty, instead: noNetwork }),
+  planned("--egress-swap-config", { instead: noNetwork }),
+  planned("agent.broker"),
+  planned("agent.brokers", { harmless: isEmpty }),
+  planned("--secret", { harmless: isEmpty }),
+  planned("--secret-on-demand", { harmless: isEmpty }),
+  planned("--secrets-env-file", { harmless: isEmpty }),
+  planned("--secrets-audit", { harmless: (value) => value === false }),
+];
+
+/** Support of a field, or of the block it belongs to. */
+export function supportOf(field: string): FieldSupport {
+  for (let path = field; path !== ""; path = path.slice(0, Math.max(0, path.lastIndexOf(".")))) {
+    const found = fieldSupport.find((entry) => entry.field === path);
+    if (found !== undefined) return found;
+  }
+  return built(field);
+}
+
+function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+function isSwitchedOff(value: unknown): boolean {
+  return (
+    isEmpty(value) ||
+    (typeof value === "object" && (value as { enabled?: boolean }).enabled === false)
+  );
+}
