@@ -35,6 +35,8 @@ export interface QemuPlan {
 export interface PlanOptions {
   /** Replaces the CPU model that is chosen otherwise, in QEMU's words. */
   readonly cpuModel?: string | undefined;
+  /** Whether QEMU restricts its own system calls, which only Linux offers. True by default. */
+  readonly sandbox?: boolean | undefined;
 }
 
 /** The QEMU command line for a machine on this host. `invalid_argument` names the bad value. */
@@ -68,7 +70,7 @@ export function planQemu(
       ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
       ...["-device", `virtio-rng-${board.bus},rng=rng0`],
       ...request.disks.flatMap((disk, index) => blockDevice(disk, index, board)),
-      ...sandbox(host),
+      ...(options.sandbox === false ? [] : sandbox),
     ],
   };
 }
@@ -155,11 +157,10 @@ function blockDevice(disk: DiskAttachment, index: number, board: Board): string[
 }
 
 /** A broken-out guest meets a QEMU that can neither start programs nor gain privileges. */
-function sandbox(host: HostFacts): string[] {
-  return host.accel === "hvf"
-    ? []
-    : ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"];
-}
+const sandbox = [
+  "-sandbox",
+  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+];
 
 function checkRequest(request: MachineRequest, board: Board, host: HostFacts): void {
   if (!safeNamePattern.test(request.name)) throw invalid(`Name "${request.name}" is not safe`);

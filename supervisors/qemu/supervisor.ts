@@ -11,6 +11,7 @@ import { probeQemu } from "./probe.ts";
 export function createQemuSupervisor(options: PlanOptions = {}): Supervisor<QemuPlan> {
   const planOptions: PlanOptions = {
     cpuModel: options.cpuModel ?? hostEnvironment.env("MICROAGENT_QEMU_CPU"),
+    sandbox: options.sandbox ?? hostEnvironment.platform === "linux",
   };
   return {
     name: "qemu",
