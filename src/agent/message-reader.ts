@@ -100,10 +100,10 @@ export class MessageReader {
   }
 
   /** The current frame's whole payload, for frames that are small by their nature. */
-  async payload(op: Op): Promise<Buffer> {
-    if (this.#payloadLeft > limits.channel.headerBytesMax) {
+  async payload(op: Op, bytesMax: number = limits.channel.headerBytesMax): Promise<Buffer> {
+    if (this.#payloadLeft > bytesMax) {
       throw this.violate(
-        `The guest sent a message of ${this.#payloadLeft} bytes, wanted at most ${limits.channel.headerBytesMax}`,
+        `The guest sent a message of ${this.#payloadLeft} bytes, wanted at most ${bytesMax}`,
       );
     }
     const parts: Uint8Array[] = [];

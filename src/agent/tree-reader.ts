@@ -15,6 +15,12 @@ export interface TreeCaps {
   readonly bytesMax: number;
 }
 
+/**
+ * A whole tree; a listing, whose entries have no content to be closed; or an upload, after which the
+ * stream still has to carry the receiver's answer.
+ */
+export type TreeForm = "tree" | "listing" | "upload";
+
 const skipSchema = z.object({
   path: z.string().max(limits.outputs.pathBytesMax * 2),
   code: z.string().max(64),
@@ -41,17 +47,16 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
   #inData = false;
   #done = false;
 
-  /** In a listing entries have no content: nothing closes a file. */
-  readonly #listing: boolean;
+  readonly #form: TreeForm;
 
   constructor(
     op: Op,
     stream: ChannelStream,
     reader: MessageReader,
     caps: TreeCaps,
-    form: "tree" | "listing" = "tree",
+    form: TreeForm = "tree",
   ) {
-    this.#listing = form === "listing";
+    this.#form = form;
     this.#op = op;
     this.#stream = stream;
     this.#reader = reader;
@@ -119,7 +124,7 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
         if (this.#openFile) throw this.#misplaced("the end of the tree");
         const end = this.#checked(endSchema, await this.#reader.json(this.#op), "end");
         this.#done = true;
-        this.#stream.finish();
+        if (this.#form !== "upload") this.#stream.finish();
         // Our own counts: the guest's are only what it says.
         return { kind: "end", ...end, entries: this.#entries, bytes: this.#bytes };
       }
@@ -133,7 +138,7 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
     this.#count();
     const entry = parseTreeEntry(await this.#reader.json(this.#op));
     if (entry === null) throw this.#reader.violate("The guest sent a malformed tree entry");
-    this.#openFile = entry.type === "file" && !this.#listing;
+    this.#openFile = entry.type === "file" && this.#form !== "listing";
     return entry;
   }
 

@@ -50,6 +50,34 @@ export async function hostHandshake(
   return parseGuestHello(line, session);
 }
 
+/**
+ * The guest's side, for guests that live in this process: waits for the host's line, skipping what
+ * comes before it, and answers with a hello, with raw bytes, or (null) not at all.
+ */
+export async function guestHandshake(
+  op: Op,
+  link: Duplex,
+  answer: (session: string) => Omit<GuestHello, "session"> | Uint8Array | null,
+): Promise<void> {
+  for (;;) {
+    const line = await readLinkLine(op, link, limits.channel.helloBytesMax, () => {});
+    const text = Buffer.from(line).toString("utf8");
+    if (!text.startsWith(handshakeMark)) continue;
+    const host = answerSchema.safeParse(parseJson(text.slice(handshakeMark.length)));
+    if (!host.success) continue;
+    const { session } = host.data;
+    const said = answer(session);
+    if (said === null) await op.race(new Promise<never>(() => {}));
+    else if (said instanceof Uint8Array) link.write(said);
+    else {
+      const { agent, kernel, arch, uptimeMs } = said;
+      const hello = { v: protocolVersion, session, agent, kernel, arch, uptime_ms: uptimeMs };
+      link.write(`${handshakeMark}${JSON.stringify(hello)}\n`);
+    }
+    return;
+  }
+}
+
 /** Checks the guest's whole handshake line, without its newline. */
 export function parseGuestHello(line: Uint8Array, session: string): GuestHello {
   refuseOtherBytes(line);

@@ -7,6 +7,7 @@ import { encodeHeader, type FrameHeader, frameFlag, frameType, goAwayCode } from
 import { FrameDecoder, type FrameSink } from "./frame-decoder.ts";
 import { Sender } from "./sender.ts";
 import { ChannelStream, type StreamOwner } from "./stream.ts";
+import { Turns } from "./turns.ts";
 
 export interface SessionOptions {
   /** Takes streams the peer opens; without it every one of them is reset. */
@@ -33,7 +34,7 @@ export class Session implements StreamOwner, FrameSink {
   #inboundCount = 0;
   /** Opened by us and not yet acknowledged: the peer's accept queue is finite. */
   readonly #unacknowledged = new Set<number>();
-  #openWaiters: (() => void)[] = [];
+  readonly #turns: Turns = new Turns(() => (this.#failure === null ? this.#roomToOpen : Infinity));
   readonly #pings = new Map<number, () => void>();
   #pingId = 0;
   #remoteGoAway = false;
@@ -74,9 +75,7 @@ export class Session implements StreamOwner, FrameSink {
    */
   async open(op: Op, first: Uint8Array = new Uint8Array(0)): Promise<ChannelStream> {
     op.check();
-    while (this.#failure === null && !this.#roomToOpen) {
-      await op.race(new Promise<void>((resolve) => this.#openWaiters.push(resolve)));
-    }
+    while (this.#failure === null && this.#roomToOpen <= 0) await this.#turns.wait(op);
     if (this.#failure !== null) throw this.#failure;
     if (this.#remoteGoAway) throw channelClosed("The guest agent takes no new requests");
     const stream = new ChannelStream(this, this.#nextId);
@@ -120,7 +119,7 @@ export class Session implements StreamOwner, FrameSink {
     if (!this.#streams.delete(stream.id)) return;
     this.#unacknowledged.delete(stream.id);
     if (!this.#isOurs(stream.id)) this.#inboundCount -= 1;
-    this.#wakeOpeners();
+    this.#turns.call();
   }
 
   onHeader(header: FrameHeader): void {
@@ -198,7 +197,7 @@ export class Session implements StreamOwner, FrameSink {
       }
       return;
     }
-    if ((flags & frameFlag.ack) !== 0 && this.#unacknowledged.delete(streamId)) this.#wakeOpeners();
+    if ((flags & frameFlag.ack) !== 0 && this.#unacknowledged.delete(streamId)) this.#turns.call();
     if (hasBody) stream.admit(length);
     else if (header.type === frameType.windowUpdate && length > 0) stream.credit(length);
     if ((flags & frameFlag.rst) !== 0) {
@@ -246,18 +245,13 @@ export class Session implements StreamOwner, FrameSink {
     this.#end(channelClosed(`The guest agent ended the session with code ${code}`), null);
   }
 
-  get #roomToOpen(): boolean {
-    return (
-      this.#unacknowledged.size < limits.channel.unacknowledgedStreamsMax &&
-      this.#streams.size - this.#inboundCount < limits.channel.outboundStreamsMax
+  /** Streams that may be opened now. */
+  get #roomToOpen(): number {
+    const { unacknowledgedStreamsMax, outboundStreamsMax } = limits.channel;
+    return Math.min(
+      unacknowledgedStreamsMax - this.#unacknowledged.size,
+      outboundStreamsMax - (this.#streams.size - this.#inboundCount),
     );
-  }
-
-  #wakeOpeners(): void {
-    if (this.#openWaiters.length === 0) return;
-    const waiters = this.#openWaiters;
-    this.#openWaiters = [];
-    for (const wake of waiters) wake();
   }
 
   #isOurs(streamId: number): boolean {
@@ -281,7 +275,7 @@ export class Session implements StreamOwner, FrameSink {
     this.#link.destroy();
     for (const stream of [...this.#streams.values()]) stream.fail(reason);
     this.#streams.clear();
-    this.#wakeOpeners();
+    this.#turns.call();
     for (const answer of this.#pings.values()) answer();
     this.#pings.clear();
     this.#resolveClosed(reason);

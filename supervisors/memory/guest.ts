@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { MessageReader } from "../../src/agent/message-reader.ts";
 import { type Clock, type Op, realClock, startOp } from "../../src/base/op.ts";
-import { encodeHeader, frameFlag, frameType } from "../../src/channel/frame.ts";
+import { encodeHeader, frameType } from "../../src/channel/frame.ts";
 import { guestHandshake, handshakeMark } from "../../src/channel/handshake.ts";
 import { Session } from "../../src/channel/session.ts";
 import type { ChannelStream } from "../../src/channel/stream.ts";
@@ -195,28 +195,25 @@ class Guest {
         this.#link.write(fault.bytes);
         return true;
       case "oversized-frame-on-exec":
-        this.#raw(frameType.data, 0, call.stream.id, 0xffff_ffff);
+        this.#link.write(oversizedFrame(call.stream.id));
         return true;
       case "hangs-on-exec":
         await new Promise<void>(() => {});
         return true;
       case "stream-flood-on-exec":
-        for (let n = 0; n < fault.count; n++) {
-          this.#raw(frameType.windowUpdate, frameFlag.syn, 2 + 2 * n, 0);
-        }
+        for (let n = 0; n < fault.count; n++) await this.#session?.open(this.#op);
         return false;
       default:
         return false;
     }
   }
 
-  #raw(type: (typeof frameType)[keyof typeof frameType], ...rest: [number, number, number]): void {
-    const [flags, streamId, length] = rest;
-    this.#link.write(encodeHeader({ type, flags, streamId, length }));
-  }
-
   #powerOff(): void {
     this.powerDown();
     this.#resolvePoweredOff();
   }
+}
+
+function oversizedFrame(streamId: number): Uint8Array {
+  return encodeHeader({ type: frameType.data, flags: 0, streamId, length: 0xffff_ffff });
 }
