@@ -1,15 +1,9 @@
 import type { Op } from "../../base/op.ts";
 import { OutputFile } from "../disk/output-file.ts";
 import { uuidOf } from "../disk/seed-uuid.ts";
-import { readLayer } from "../layer/read-layer.ts";
 import type { LayerBlob } from "../layer.ts";
-import { TarReader } from "../tar/reader.ts";
-import { LayerApplier } from "../tree/apply.ts";
-import { UnpackBudget } from "../tree/budget.ts";
-import { fileType } from "../tree/inodes.ts";
-import { blockBytes, storedBlocks } from "../tree/stored-blocks.ts";
-import { FileTree } from "../tree/tree.ts";
-import { DataArea } from "./data-area.ts";
+import { blockBytes } from "../tree/stored-blocks.ts";
+import { unpackLayers } from "../unpack.ts";
 import { layOut } from "./layout.ts";
 import { writeMetadata } from "./metadata.ts";
 import { encodeSuperblock } from "./superblock.ts";
@@ -41,10 +35,8 @@ export async function buildErofs(
 ): Promise<ErofsSummary> {
   const output = await OutputFile.create(outPath);
   try {
-    const area = new DataArea(output);
-    const tree = mutableTree(area);
-    await applyLayers(op, layers, { tree, area, output });
-    const layout = layOut(tree, area.endBlock);
+    const { tree, endBlock } = await unpackLayers(op, layers, output);
+    const layout = layOut(tree, endBlock);
     await writeMetadata(op, output, tree, layout);
     const blockCount = layout.metadataBlock + Math.ceil(layout.metadataBytes / blockBytes);
     const superblock = encodeSuperblock({
@@ -60,48 +52,9 @@ export async function buildErofs(
     return {
       sizeBytes: blockCount * blockBytes,
       entries: tree.inodes.count,
-      dataBytes: (area.endBlock - 1) * blockBytes,
+      dataBytes: (endBlock - 1) * blockBytes,
     };
   } finally {
     await output.close();
-  }
-}
-
-/** A tree whose files give their blocks back when they are removed. */
-function mutableTree(area: DataArea): FileTree {
-  const tree = new FileTree((inode) => {
-    const { inodes } = tree;
-    if (inodes.typeOf(inode) !== fileType.file) return;
-    const blocks = storedBlocks(inodes.size[inode] ?? 0, inodes.sparse.get(inode));
-    area.free(inodes.location[inode] ?? 0, blocks);
-  });
-  return tree;
-}
-
-interface Target {
-  readonly tree: FileTree;
-  readonly area: DataArea;
-  readonly output: OutputFile;
-}
-
-async function applyLayers(op: Op, layers: readonly LayerBlob[], target: Target): Promise<void> {
-  const budget = new UnpackBudget();
-  const { tree, area, output } = target;
-  const total = layers.reduce((sum, layer) => sum + layer.size, 0);
-  let done = 0;
-  for (const [index, layer] of layers.entries()) {
-    const applier = new LayerApplier({ tree, sink: area, budget }, layer, index + 1);
-    const reader = new TarReader(layer.digest, applier);
-    let unpacked = 0;
-    await readLayer(op, layer, (chunk) => {
-      unpacked += chunk.length;
-      budget.takeBytes(layer, chunk.length);
-      budget.checkExpansion(layer, unpacked);
-      reader.push(chunk);
-      return output.settle(op);
-    });
-    reader.finish();
-    done += layer.size;
-    op.report({ kind: "amount", label: "unpacked layers", done, total, unit: "bytes" });
   }
 }

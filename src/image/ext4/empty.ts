@@ -53,7 +53,7 @@ export async function makeEmptyExt4(
       for (const [name, target] of names) {
         blocks.add({ name: Buffer.from(name), inode: target, type: fileType.directory >> 12 });
       }
-      const start = allocator.take(1)[0]?.start ?? 0;
+      const start = allocator.takeOne();
       const tree = buildExtentTree([{ logical: 0, start, count: 1 }], () => 0);
       output.put(start * ext4.blockBytes, blocks.finish());
       output.put(

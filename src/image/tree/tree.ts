@@ -93,6 +93,15 @@ export class FileTree {
     return names.reverse().join("/");
   }
 
+  /** A path of an inode, for messages: looks through the whole tree for a file's name. */
+  pathOfInode(inode: number): string {
+    if (inode === this.root) return "/";
+    for (let dirent = 1; dirent < this.#end; dirent++) {
+      if (this.#inode[dirent] === inode && this.#parent[dirent] !== 0) return this.pathOf(dirent);
+    }
+    return "";
+  }
+
   /** The dirent `name` in a directory, 0 when there is none. */
   lookup(directory: number, name: string): number {
     let dirent = this.#buckets[this.#bucketOf(directory, name)] ?? 0;
