@@ -1,0 +1,83 @@
+package exec
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/wire"
+)
+
+// Box is where commands live: their cgroup, and what its counters say. Descriptors of 0 mean that
+// there is none.
+type Box struct {
+	CgroupFD int // the directory
+	EventsFD int // its memory.events
+}
+
+// start runs a request's command, or says why it never ran.
+func start(req *wire.Exec, box *Box) (*process, *stdio, *wire.Failure) {
+	id, failure := whoRuns(req.User)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	env := req.Env
+	if !has(env, "HOME") {
+		home := id.home
+		if req.User == "" {
+			self, _ := resolveUser(strconv.Itoa(os.Geteuid()))
+			home = self.home
+		}
+		if home == "" {
+			home = "/"
+		}
+		env = append(env[:len(env):len(env)], "HOME="+home)
+	}
+	if req.TTY && !has(env, "TERM") {
+		env = append(env[:len(env):len(env)], "TERM=xterm")
+	}
+	file, failure := lookUp(req.Argv[0], req.Cwd, env)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	var io *stdio
+	var err error
+	if req.TTY {
+		io, err = openTerminal(req.Rows, req.Cols, id)
+	} else {
+		io, err = openPipes(req.Stdin, id)
+	}
+	if err != nil {
+		errno, _ := err.(unix.Errno)
+		return nil, nil, notStarted(errno, "Could not open the command's descriptors: "+err.Error())
+	}
+	sys := &syscall.SysProcAttr{Credential: id.credential()}
+	if req.TTY {
+		sys.Setsid, sys.Setctty, sys.Ctty = true, true, 0
+	} else {
+		sys.Setpgid = true
+	}
+	if box.CgroupFD > 0 {
+		sys.UseCgroupFD, sys.CgroupFD = true, box.CgroupFD
+	}
+	p, err := spawn(file, req.Argv, &syscall.ProcAttr{
+		Dir: req.Cwd, Env: env, Sys: sys,
+		Files: []uintptr{uintptr(io.child[0]), uintptr(io.child[1]), uintptr(io.child[2])},
+	})
+	if err != nil {
+		io.discard()
+		return nil, nil, explain(err, req.Argv[0], req.Cwd)
+	}
+	io.closeChild()
+	return p, io, nil
+}
+
+// whoRuns spares the account files for the usual case, root.
+func whoRuns(user string) (identity, *wire.Failure) {
+	if user == "" {
+		return identity{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}, nil
+	}
+	return resolveUser(user)
+}

@@ -1,0 +1,260 @@
+package files
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/framing"
+	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/wire"
+)
+
+// getter sends one tree.
+type getter struct {
+	req   *wire.Get
+	path  string
+	out   *framing.Tree
+	end   wire.End
+	links map[inode]string // first path of files with several names
+}
+
+type inode struct{ dev, ino uint64 }
+
+const (
+	// linksMax bounds the memory for hard links; further ones are sent as files of their own.
+	linksMax = 1 << 16
+	// batchNames is how many names of a directory are sorted and held at once.
+	batchNames = 8192
+)
+
+// Get serves a get request.
+func Get(st *mux.Stream, req *wire.Get) {
+	defer st.Release()
+	g := &getter{req: req, path: clean(req.Path), out: framing.NewTree(st), links: map[inode]string{}}
+	defer g.out.Close()
+	var node unix.Stat_t
+	if err := unix.Lstat(g.path, &node); err != nil {
+		_ = st.SendLine(wire.AsFailure(err, "read", g.path).Reply().Line(), true)
+		return
+	}
+	err := g.out.Raw(wire.OK().Str("type", typeOf(node.Mode)).Line())
+	if err == nil {
+		err = g.node(unix.AT_FDCWD, g.path, "", &node)
+	}
+	if err == nil {
+		err = g.out.Frame(wire.KindEnd, g.end.Encode())
+	}
+	if err == nil {
+		_ = g.out.Flush(true)
+	}
+}
+
+func (g *getter) shown(entry string) string {
+	if entry == "" {
+		return g.path
+	}
+	return strings.TrimSuffix(g.path, "/") + "/" + entry
+}
+
+func (g *getter) skip(entry string, err error) error {
+	s := wire.Skip{Path: entry, Failure: wire.AsFailure(err, "read", g.shown(entry))}
+	return g.out.Frame(wire.KindSkip, s.Encode())
+}
+
+// node sends one node and what is below it. An error means that the host is gone.
+func (g *getter) node(dir int, name, entry string, st *unix.Stat_t) error {
+	if g.end.Entries >= g.req.MaxEntries {
+		g.end.Truncated = true
+		return nil
+	}
+	e := entryOf(entry, st)
+	var err error
+	switch e.Type {
+	case "dir":
+		return g.dir(dir, name, e)
+	case "file":
+		return g.file(dir, name, e, st)
+	case "symlink":
+		if e.Link, err = readLink(dir, name); err != nil {
+			return g.skip(entry, err)
+		}
+	}
+	return g.entry(&e)
+}
+
+func (g *getter) entry(e *wire.Entry) error {
+	g.end.Entries++
+	return g.out.Frame(wire.KindEntry, e.Encode())
+}
+
+func (g *getter) dir(parent int, name string, e wire.Entry) error {
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	if err := g.entry(&e); err != nil {
+		return err
+	}
+	if err != nil {
+		return g.skip(e.Path, err)
+	}
+	defer unix.Close(fd)
+	list := dirList{fd: fd}
+	for !g.end.Truncated {
+		names, err := list.next(batchNames)
+		if err != nil {
+			return g.skip(e.Path, err)
+		}
+		if len(names) == 0 {
+			return nil
+		}
+		slices.Sort(names)
+		for _, child := range names {
+			if g.end.Truncated {
+				break
+			}
+			if err := g.child(fd, e.Path, child); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *getter) child(dir int, parent, name string) error {
+	path := name
+	if parent != "" {
+		path = parent + "/" + name
+	}
+	if len(path) > wire.PathBytesMax {
+		// Its name does not fit a path, so the skip names the directory.
+		return g.skip(parent, unix.ENAMETOOLONG)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		if err == unix.ENOENT {
+			return nil // gone meanwhile
+		}
+		return g.skip(path, err)
+	}
+	return g.node(dir, name, path, &st)
+}
+
+func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error {
+	if st.Nlink > 1 {
+		key := inode{uint64(st.Dev), st.Ino}
+		if first, ok := g.links[key]; ok {
+			e.Type, e.Link, e.Size = "hardlink", first, 0
+			return g.entry(&e)
+		}
+		if e.Path != "" && len(g.links) < linksMax {
+			g.links[key] = e.Path
+		}
+	}
+	// Non-blocking: the name may have become a FIFO since.
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return g.skip(e.Path, err)
+	}
+	defer unix.Close(fd)
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil {
+		return g.skip(e.Path, err)
+	}
+	if now.Mode&unix.S_IFMT != unix.S_IFREG {
+		return g.skip(e.Path, unix.ESTALE)
+	}
+	e = entryOf(e.Path, &now)
+	if err := g.entry(&e); err != nil {
+		return err
+	}
+	readErr, sendErr := g.content(fd, now.Blocks*512 < now.Size)
+	if sendErr != nil {
+		return sendErr
+	}
+	if err := g.out.Frame(wire.KindEntryEnd, nil); err != nil || readErr == nil {
+		return err
+	}
+	return g.skip(e.Path, readErr)
+}
+
+// content sends a file's bytes; sparse files are asked where their data lies.
+func (g *getter) content(fd int, sparse bool) (readErr, sendErr error) {
+	var at int64
+	dataEnd := int64(1<<63 - 1)
+	for {
+		left := g.req.MaxBytes - g.end.Bytes
+		if sparse && (at == 0 || at >= dataEnd) {
+			var hole int64
+			hole, dataEnd = nextData(fd, at)
+			if hole > 0 {
+				if hole > left {
+					hole, g.end.Truncated = left, true
+				}
+				var n [8]byte
+				binary.BigEndian.PutUint64(n[:], uint64(hole))
+				if sendErr = g.out.Frame(wire.KindHole, n[:]); sendErr != nil {
+					return nil, sendErr
+				}
+				at += hole
+				g.end.Bytes += hole
+				if left -= hole; g.end.Truncated {
+					return nil, nil
+				}
+			}
+		}
+		if left <= 0 {
+			g.end.Truncated = g.moreAt(fd, at)
+			return nil, nil
+		}
+		most := min(left, dataEnd-at)
+		if most <= 0 {
+			return nil, nil
+		}
+		n, err := g.out.Data(most, func(p []byte) (int, error) {
+			n, err := retry(func() (int, error) { return unix.Pread(fd, p, at) })
+			readErr = err
+			return max(n, 0), nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return readErr, nil
+		}
+		at += int64(n)
+		g.end.Bytes += int64(n)
+	}
+}
+
+// moreAt says whether a file goes on at an offset.
+func (g *getter) moreAt(fd int, at int64) bool {
+	var b [1]byte
+	n, _ := unix.Pread(fd, b[:], at)
+	return n > 0
+}
+
+// nextData returns the hole's length at an offset and where the data after it ends.
+func nextData(fd int, at int64) (hole, dataEnd int64) {
+	const far = int64(1<<63 - 1)
+	data, err := unix.Seek(fd, at, unix.SEEK_DATA)
+	if err == unix.ENXIO { // no data any more: the rest is a hole
+		end, err := unix.Seek(fd, 0, unix.SEEK_END)
+		if err != nil || end <= at {
+			return 0, far
+		}
+		return end - at, far
+	}
+	if err != nil {
+		return 0, far
+	}
+	end, err := unix.Seek(fd, data, unix.SEEK_HOLE)
+	if err != nil || end <= data {
+		return data - at, far
+	}
+	return data - at, end
+}

@@ -1,0 +1,144 @@
+package initsys
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/wire"
+)
+
+// identify sets the host name, the loopback device and the files in /etc that name the machine.
+func identify(c *wire.Configure) *wire.Failure {
+	if err := unix.Sethostname([]byte(c.Hostname)); err != nil {
+		return wire.AsFailure(err, "set the host name", c.Hostname)
+	}
+	_ = raiseLoopback()
+	if err := makeDir("/etc", 0o755); err != nil {
+		return wire.AsFailure(err, "create", "/etc")
+	}
+	if failure := provide("/etc/hostname", c.Hostname+"\n"); failure != nil {
+		return failure
+	}
+	// No name server is reachable; one that refuses at once is better than a wait.
+	if failure := provide("/etc/resolv.conf", "nameserver 127.0.0.1\n"); failure != nil {
+		return failure
+	}
+	if failure := writeHosts(c); failure != nil {
+		return failure
+	}
+	return setTimezone(c.Timezone)
+}
+
+// provide writes a file unless the image has one with content.
+func provide(path, text string) *wire.Failure {
+	if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Size() > 0 {
+		return nil
+	}
+	return replace(path, text)
+}
+
+// replace writes a small file of the system, in place of a dangling link too.
+func replace(path, text string) *wire.Failure {
+	err := os.WriteFile(path, []byte(text), 0o644)
+	if err != nil {
+		_ = unix.Unlink(path)
+		err = os.WriteFile(path, []byte(text), 0o644)
+	}
+	if err == nil {
+		return nil
+	}
+	if pathErr, ok := err.(*os.PathError); ok {
+		err = pathErr.Err
+		if errno, ok := err.(unix.Errno); ok {
+			return wire.FailErrno(errno, "write", path)
+		}
+	}
+	return wire.AsFailure(err, "write", path)
+}
+
+const hostsBytesMax = 1 << 20
+
+// hostsText completes a hosts file: the machine itself and every given entry have a line.
+func hostsText(have string, c *wire.Configure) string {
+	text := have
+	if strings.TrimSpace(text) == "" {
+		text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		if fields := strings.Fields(line); len(fields) > 1 {
+			for _, name := range fields[1:] {
+				named[fields[0]+" "+name] = true
+				named[name] = true
+			}
+		}
+	}
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	for _, h := range c.Hosts {
+		var missing []string
+		for _, name := range h.Names {
+			if !named[h.IP+" "+name] {
+				missing = append(missing, name)
+				named[name] = true
+			}
+		}
+		if len(missing) > 0 {
+			text += h.IP + " " + strings.Join(missing, " ") + "\n"
+		}
+	}
+	if !named[c.Hostname] {
+		text += "127.0.1.1 " + c.Hostname + "\n"
+	}
+	return text
+}
+
+func writeHosts(c *wire.Configure) *wire.Failure {
+	have := ""
+	if st, err := os.Stat("/etc/hosts"); err == nil && st.Mode().IsRegular() && st.Size() <= hostsBytesMax {
+		data, err := os.ReadFile("/etc/hosts")
+		if err != nil {
+			return wire.AsFailure(err, "read", "/etc/hosts")
+		}
+		have = string(data)
+	}
+	text := hostsText(have, c)
+	if text == have {
+		return nil
+	}
+	return replace("/etc/hosts", text)
+}
+
+// setTimezone links the zone's file where the image has it and no choice of its own.
+func setTimezone(zone string) *wire.Failure {
+	if zone == "" {
+		return nil
+	}
+	var st unix.Stat_t
+	target := "/usr/share/zoneinfo/" + zone
+	if unix.Stat(target, &st) != nil || unix.Lstat("/etc/localtime", &st) == nil {
+		return nil
+	}
+	if err := unix.Symlink(target, "/etc/localtime"); err != nil {
+		return wire.AsFailure(err, "create", "/etc/localtime")
+	}
+	return nil
+}
+
+func raiseLoopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+}

@@ -1,0 +1,53 @@
+package initsys
+
+import (
+	"time"
+
+	"microagent.dev/guest/internal/exec"
+	"microagent.dev/guest/internal/server"
+	"microagent.dev/guest/internal/wire"
+)
+
+// machine is the Machine that PID 1 serves.
+type machine struct {
+	modulesTook time.Duration
+	box         exec.Box
+	root        *root // nil until the root is switched
+}
+
+func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
+
+func (m *machine) Box() *exec.Box { return &m.box }
+
+// Configure seeds, sets the clock, switches the root and gives the machine its identity.
+func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
+	from := time.Now()
+	if failure := seed(c.Entropy); failure != nil {
+		return server.Timings{}, failure
+	}
+	if failure := setClock(c.TimeUnixNS); failure != nil {
+		return server.Timings{}, failure
+	}
+	rootFrom := time.Now()
+	if m.root == nil {
+		root, failure := switchRoot(c)
+		if failure != nil {
+			return server.Timings{}, failure
+		}
+		m.root = root
+		if failure := mountSystem(); failure != nil {
+			return server.Timings{}, failure
+		}
+	}
+	rootTook := time.Since(rootFrom)
+	m.box = makeBox(c.PidsMax, c.MemoryReserveBytes)
+	for _, mount := range c.Mounts {
+		if failure := mountExtra(mount); failure != nil {
+			return server.Timings{}, failure
+		}
+	}
+	if failure := identify(c); failure != nil {
+		return server.Timings{}, failure
+	}
+	return server.Timings{Modules: m.modulesTook, Root: rootTook, Total: time.Since(from)}, nil
+}

@@ -1,0 +1,41 @@
+package initsys
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/fault"
+)
+
+// loadModules loads the files that dir/order names, in that order. A kernel with everything built
+// in has no such directory.
+func loadModules(dir string) {
+	order, err := os.ReadFile(dir + "/order")
+	if err != nil {
+		return
+	}
+	for name := range strings.FieldsSeq(string(order)) {
+		if err := loadModule(dir + "/" + name); err != nil {
+			fault.Log("cannot load module " + name + ": " + err.Error())
+		}
+	}
+}
+
+func loadModule(path string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	flags := 0
+	if !strings.HasSuffix(path, ".ko") {
+		flags = unix.MODULE_INIT_COMPRESSED_FILE
+	}
+	err = unix.FinitModule(fd, "", flags)
+	if err == unix.EEXIST { // loaded or built in
+		return nil
+	}
+	return err
+}

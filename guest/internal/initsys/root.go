@@ -1,0 +1,150 @@
+package initsys
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/wire"
+)
+
+// root remembers both sides of the switch, so that power-off can let go of the file systems.
+type root struct{ initramfs, overlay int }
+
+const (
+	basePath    = "/.base"
+	upperPath   = "/.upper"
+	overlayPath = "/.root"
+)
+
+// switchRoot joins base and upper and makes the result the root of everything, in a way that leaves
+// user namespaces usable: the kernel refuses them to whoever is merely chrooted.
+func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
+	var mounted []string
+	undo := func(f *wire.Failure) (*root, *wire.Failure) {
+		for i := len(mounted) - 1; i >= 0; i-- {
+			_ = unix.Unmount(mounted[i], unix.MNT_DETACH)
+		}
+		return nil, f
+	}
+	for _, dir := range []string{basePath, upperPath, overlayPath} {
+		if err := makeDir(dir, 0o700); err != nil {
+			return undo(wire.AsFailure(err, "create", dir))
+		}
+	}
+	if failure := mountDevice(c.Base, basePath, 0); failure != nil {
+		return undo(failure)
+	}
+	mounted = append(mounted, basePath)
+	if failure := mountUpper(c); failure != nil {
+		return undo(failure)
+	}
+	mounted = append(mounted, upperPath)
+	for _, dir := range []string{upperPath + "/upper", upperPath + "/work"} {
+		if err := makeDir(dir, 0o755); err != nil {
+			return undo(wire.AsFailure(err, "create", dir))
+		}
+	}
+	// Renaming a directory of the base must work as on any disk; inode numbers must not change
+	// when a file is first written, where the file systems allow that.
+	options := "lowerdir=" + basePath + ",upperdir=" + upperPath + "/upper,workdir=" + upperPath + "/work" +
+		",redirect_dir=on,index=off,metacopy=off,xino=auto"
+	if err := unix.Mount("overlay", overlayPath, "overlay", 0, options); err != nil {
+		return undo(wire.AsFailure(err, "mount the overlay on", overlayPath))
+	}
+	mounted = append(mounted, overlayPath)
+
+	r := &root{}
+	var err error
+	if r.initramfs, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
+		r.overlay, err = unix.Open(overlayPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return undo(wire.AsFailure(err, "open", overlayPath))
+	}
+	// The overlay holds its layers itself; without these mounts it is the last user of their disks.
+	freeInitramfs()
+	for _, path := range []string{basePath, upperPath, "/sys", "/proc", "/dev"} {
+		_ = unix.Unmount(path, unix.MNT_DETACH)
+	}
+	if err = unix.Fchdir(r.overlay); err == nil {
+		if err = unix.Mount(".", "/", "", unix.MS_MOVE, ""); err == nil {
+			if err = unix.Chroot("."); err == nil {
+				err = unix.Chdir("/")
+			}
+		}
+	}
+	if err != nil {
+		return nil, wire.AsFailure(err, "switch the root to", overlayPath)
+	}
+	return r, nil
+}
+
+func mountUpper(c *wire.Configure) *wire.Failure {
+	if c.UpperTmpfsBytes == 0 {
+		return mountDevice(c.Upper, upperPath, unix.MS_NOATIME)
+	}
+	// What the agent writes is not counted in the commands' cgroup: keep the reserve out of reach.
+	bytes := c.UpperTmpfsBytes
+	if total := memoryTotal(); total > 2*c.MemoryReserveBytes {
+		bytes = min(bytes, total-c.MemoryReserveBytes)
+	}
+	if err := unix.Mount("tmpfs", upperPath, "tmpfs", unix.MS_NOATIME, "mode=0755,size="+strconv.FormatInt(bytes, 10)); err != nil {
+		return wire.AsFailure(err, "mount a tmpfs on", upperPath)
+	}
+	return nil
+}
+
+// mountDevice waits for a block device and mounts it.
+func mountDevice(m wire.Mount, target string, flags uintptr) *wire.Failure {
+	if err := waitForDevice(m.Device); err != nil {
+		return wire.AsFailure(err, "find", m.Device)
+	}
+	if m.ReadOnly {
+		flags |= unix.MS_RDONLY
+	}
+	if err := unix.Mount(m.Device, target, m.FSType, flags, ""); err != nil {
+		f := wire.AsFailure(err, "mount", m.Device)
+		f.Message = "Could not mount " + strconv.Quote(m.Device) + " as " + m.FSType + " on " + strconv.Quote(target) + ": " + err.Error()
+		return f
+	}
+	return nil
+}
+
+func mountExtra(m wire.Mount) *wire.Failure {
+	for at := 1; at <= len(m.Mountpoint); at++ {
+		if at == len(m.Mountpoint) || m.Mountpoint[at] == '/' {
+			if err := makeDir(m.Mountpoint[:at], 0o755); err != nil {
+				return wire.AsFailure(err, "create", m.Mountpoint[:at])
+			}
+		}
+	}
+	return mountDevice(m, m.Mountpoint, unix.MS_NOATIME)
+}
+
+// freeInitramfs gives back the memory of files that nobody needs again.
+func freeInitramfs() {
+	_ = unix.Unlink("/init")
+	entries, _ := os.ReadDir("/modules")
+	for _, e := range entries {
+		_ = unix.Unlink("/modules/" + e.Name())
+	}
+	_ = unix.Rmdir("/modules")
+}
+
+// memoryTotal reads how many bytes of memory the kernel manages; 0 when unknown.
+func memoryTotal() int64 {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 2 || fields[0] != "MemTotal:" {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(fields[1], 10, 64)
+	return kib << 10
+}

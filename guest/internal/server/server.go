@@ -1,0 +1,174 @@
+// Package server answers the host: one handshake, then one session of requests.
+package server
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"microagent.dev/guest/internal/exec"
+	"microagent.dev/guest/internal/fault"
+	"microagent.dev/guest/internal/files"
+	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/port"
+	"microagent.dev/guest/internal/wire"
+)
+
+// Machine is what only the place the agent runs in can do.
+type Machine interface {
+	// Hello describes the machine for the handshake.
+	Hello() wire.GuestHello
+	// Configure mounts the root and sets identity; it is called until it succeeds once.
+	Configure(*wire.Configure) (Timings, *wire.Failure)
+	// Box is where commands run.
+	Box() *exec.Box
+	// PowerOff ends everything and does not return.
+	PowerOff(grace time.Duration)
+}
+
+// Timings says where the configuring time went.
+type Timings struct{ Modules, Root, Total time.Duration }
+
+// Server serves sessions one after the other.
+type Server struct {
+	machine    Machine
+	setup      sync.Mutex
+	configured atomic.Bool
+}
+
+// New makes a server for a machine.
+func New(machine Machine) *Server { return &Server{machine: machine} }
+
+// Run waits for a handshake, answers it and serves the session until it ends. in is kept between
+// calls: what one session did not take may be the next handshake.
+func (s *Server) Run(in *mux.Reader, conn *port.Conn) error {
+	hello, err := s.handshake(in, conn)
+	if err != nil {
+		return err
+	}
+	conn.ResumeWriting()
+	answer := s.machine.Hello()
+	answer.Session = hello.Session
+	if _, err := conn.Write(answer.Line()); err != nil {
+		return err
+	}
+	session := mux.NewSession(in, conn, s.serve)
+	err = session.Serve()
+	conn.StopWriting()
+	return err
+}
+
+// handshake skips whatever is not a host's hello. A hello may follow the rest of a broken frame, so
+// it is looked for inside a line too.
+func (s *Server) handshake(in *mux.Reader, conn *port.Conn) (wire.HostHello, error) {
+	for {
+		have := in.Buffered()
+		end := bytes.IndexByte(have, '\n')
+		if end < 0 {
+			if len(have) > 2*wire.HelloBytesMax {
+				in.Skip(len(have) - wire.HelloBytesMax)
+			}
+			if err := in.More(); err != nil {
+				return wire.HostHello{}, err
+			}
+			continue
+		}
+		line := have[:end]
+		if at := bytes.LastIndex(line, []byte(wire.HelloPrefix)); at > 0 {
+			line = line[at:]
+		}
+		hello, err := wire.ParseHostHello(line)
+		in.Skip(end + 1)
+		if err != nil {
+			continue
+		}
+		if hello.Version == wire.Version {
+			return hello, nil
+		}
+		conn.ResumeWriting()
+		_, _ = conn.Write(wire.RefusalLine(hello.Session, string(wire.Unsupported),
+			"The agent speaks version "+strconv.Itoa(wire.Version)+", the host asks for "+strconv.FormatInt(hello.Version, 10)))
+	}
+}
+
+// serve handles one stream. A panic costs the stream, never the agent.
+func (s *Server) serve(st *mux.Stream) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			fault.Report("a request", cause)
+			st.Release()
+		}
+	}()
+	frames := wire.NewFrameReader(st)
+	line, err := frames.Line(wire.HeaderBytesMax)
+	if err != nil {
+		if err != io.EOF {
+			refuse(st, wire.Fail(wire.InvalidRequest, err.Error()))
+		}
+		st.Release()
+		return
+	}
+	req, err := wire.ParseRequest(line)
+	if err != nil {
+		refuse(st, wire.Fail(wire.InvalidRequest, err.Error()))
+		st.Release()
+		return
+	}
+	s.dispatch(st, frames, &req)
+}
+
+func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
+
+func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
+	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil) {
+		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
+		st.Release()
+		return
+	}
+	switch {
+	case req.Exec != nil:
+		exec.Serve(st, frames, req.Exec, s.machine.Box())
+	case req.Put != nil:
+		files.Put(st, frames, req.Put)
+	case req.Get != nil:
+		files.Get(st, req.Get)
+	case req.Stat != nil:
+		files.Stat(st, req.Stat)
+	case req.ReadDir != nil:
+		files.ReadDir(st, req.ReadDir)
+	case req.Configure != nil:
+		s.configure(st, req.Configure)
+	case req.PowerOff != nil:
+		_ = st.SendLine(wire.OK().Line(), true)
+		st.Release()
+		s.machine.PowerOff(time.Duration(req.PowerOff.GraceMS) * time.Millisecond)
+	case req.Op == "ping":
+		_ = st.SendLine(wire.OK().Decimal("time_unix_ns", time.Now().UnixNano()).Line(), true)
+		st.Release()
+	default:
+		refuse(st, wire.Fail(wire.Unsupported, "Operation "+strconv.Quote(req.Op)+" is unknown"))
+		st.Release()
+	}
+}
+
+func (s *Server) configure(st *mux.Stream, c *wire.Configure) {
+	defer st.Release()
+	s.setup.Lock()
+	defer s.setup.Unlock()
+	if s.configured.Load() {
+		refuse(st, wire.Fail(wire.AlreadyConfigured, "The machine is configured already"))
+		return
+	}
+	t, failure := s.machine.Configure(c)
+	if failure != nil {
+		refuse(st, failure)
+		return
+	}
+	s.configured.Store(true)
+	timings := wire.NewObject().Int("modules", t.Modules.Milliseconds()).Int("root", t.Root.Milliseconds()).
+		Int("total", t.Total.Milliseconds()).Bytes()
+	_ = st.SendLine(wire.OK().Raw("timings_ms", timings).Line(), true)
+}

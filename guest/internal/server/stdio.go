@@ -1,0 +1,43 @@
+package server
+
+import (
+	"os"
+	"time"
+
+	"microagent.dev/guest/internal/exec"
+	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/port"
+	"microagent.dev/guest/internal/wire"
+)
+
+// process is a Machine that is an ordinary process: it configures nothing, runs commands as
+// itself and ends instead of powering off.
+type process struct{ box exec.Box }
+
+func (*process) Hello() wire.GuestHello { return DescribeMachine() }
+
+func (*process) Configure(*wire.Configure) (Timings, *wire.Failure) { return Timings{}, nil }
+
+func (p *process) Box() *exec.Box { return &p.box }
+
+func (*process) PowerOff(time.Duration) {
+	exec.KillAll()
+	os.Exit(0)
+}
+
+// ServeStdio serves sessions over stdin and stdout until stdin ends.
+func ServeStdio() error {
+	exec.Prepare()
+	conn, err := port.New(0, 1)
+	if err != nil {
+		return err
+	}
+	defer exec.KillAll()
+	in := mux.NewReader(conn)
+	s := New(&process{})
+	for {
+		if err := s.Run(in, conn); err != nil && !mux.IsProtocol(err) {
+			return err
+		}
+	}
+}
