@@ -4,7 +4,7 @@ import type { Op } from "../base/op.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
-import type { AccelPreference, HostFacts, Machine } from "../supervisor/port.ts";
+import type { AccelPreference, Arch, HostFacts, Machine } from "../supervisor/port.ts";
 import { connectAgent } from "./connect-agent.ts";
 import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
@@ -20,6 +20,8 @@ export interface BootRequest {
   readonly insecureRegistries: readonly string[];
   /** Catalogue name or path; undefined takes the default kernel. */
   readonly kernel: string | undefined;
+  /** Undefined takes the host's. */
+  readonly arch: Arch | undefined;
   readonly accel: AccelPreference;
   readonly memoryMib: number;
   readonly cpus: number;
@@ -66,8 +68,12 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
   const image = await op.step("image", (step) => engine.images.resolve(step, request), {
     timeoutMs: request.bounds.pullMs,
   });
+  const pin = await engine.images.pin(op, image);
+  undo.defer(async () => await pin[Symbol.asyncDispose]());
   const base = await op.step("base", (step) => engine.images.base(step, image));
-  const kernel = await op.step("kernel", (step) => engine.kernels.resolve(step, request.kernel));
+  const kernel = await op.step("kernel", (step) =>
+    engine.kernels.resolve(step, request.kernel, request.arch),
+  );
   const initramfs = await op.step("initramfs", (step) => engine.kernels.initramfs(step, kernel));
   const choice = await op.step("supervisor", (step) =>
     engine.supervisors.select(step, { accel: request.accel, kernel, initramfsPath: initramfs }),

@@ -3,7 +3,7 @@ import type { StateLayout } from "../host/state-layout.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
-import type { AccelPreference, HostFacts, Supervisor } from "../supervisor/port.ts";
+import type { AccelPreference, Arch, HostFacts, Supervisor } from "../supervisor/port.ts";
 
 /**
  * The parts a boot is made of, composed once by the registry. The workspace layer knows these
@@ -19,16 +19,23 @@ export interface Engine {
 export interface EngineImages {
   resolve(op: Op, request: ImageRequest): Promise<StoredImage>;
   base(op: Op, image: StoredImage): Promise<BaseImage>;
+  /** Protects the image from pruning until the result is disposed of. */
+  pin(op: Op, image: StoredImage): Promise<AsyncDisposable>;
 }
 
 export interface ImageRequest {
   readonly image: string;
   readonly pull: "missing" | "always" | "never";
   readonly insecureRegistries: readonly string[];
+  readonly arch: Arch | undefined;
 }
 
 export interface EngineKernels {
-  resolve(op: Op, selector: string | undefined): Promise<InstalledKernel>;
+  resolve(
+    op: Op,
+    selector: string | undefined,
+    arch: Arch | undefined,
+  ): Promise<InstalledKernel>;
   initramfs(op: Op, kernel: InstalledKernel): Promise<string>;
 }
 

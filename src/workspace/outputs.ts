@@ -1,8 +1,8 @@
 import { mkdir, rename, rm } from "node:fs/promises";
-import { posix } from "node:path";
-import { join } from "node:path";
-import { type TreeManifest, writeHostTree } from "../agent/host-tree.ts";
+import { join, posix } from "node:path";
+import { writeHostTree } from "../agent/host-tree.ts";
 import type { TreeItem } from "../agent/tree.ts";
+import type { TreeManifest } from "../agent/tree-manifest.ts";
 import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";

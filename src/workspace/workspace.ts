@@ -1,4 +1,5 @@
-import type { Agent, Execution, ExecRequest } from "../agent/agent.ts";
+import type { Agent } from "../agent/agent.ts";
+import type { Execution, ExecRequest } from "../agent/exec.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Clock, Op } from "../base/op.ts";

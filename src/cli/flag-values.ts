@@ -1,0 +1,42 @@
+import { MicroagentError } from "../base/errors.ts";
+
+/** Parsers for flag values; a bad one is `invalid_argument` and names the flag. */
+
+const architectures = {
+  x86_64: "x86_64",
+  amd64: "x86_64",
+  aarch64: "aarch64",
+  arm64: "aarch64",
+} as const;
+
+/** `--arch` in any usual spelling; undefined takes the host's. */
+export function architectureFlag(value: string | undefined): "x86_64" | "aarch64" {
+  const name = value ?? process.arch.replace("x64", "x86_64");
+  if (name in architectures) return architectures[name as keyof typeof architectures];
+  throw unacceptable("--arch", name, '"x86_64" or "aarch64"');
+}
+
+/** A flag that takes one of a few words. */
+export function wordFlag<Word extends string>(
+  flag: string,
+  value: string,
+  words: readonly Word[],
+): Word {
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw unacceptable(flag, value, words.map((word) => `"${word}"`).join(" or "));
+}
+
+/** A whole number from 1. */
+export function countFlag(flag: string, value: string): number {
+  const number = Number(value);
+  if (/^[0-9]{1,9}$/.test(value) && number >= 1) return number;
+  throw unacceptable(flag, value, "a whole number from 1");
+}
+
+function unacceptable(flag: string, value: string, wanted: string): MicroagentError {
+  return new MicroagentError(
+    "invalid_argument",
+    `Value "${value}" of ${flag} is not acceptable: wanted ${wanted}`,
+  );
+}

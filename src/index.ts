@@ -1,0 +1,77 @@
+/**
+ * The public door of the engine. Surfaces (command line, Vitest plugin, GitHub Action) and programs
+ * use what is exported here and nothing else.
+ */
+import { withOp } from "./base/op.ts";
+import { stateLayout } from "./host/state-layout.ts";
+import { createEngine } from "./registry.ts";
+import type { Flags } from "./spec/flags.ts";
+import { loadSpec } from "./spec/load.ts";
+import { mergeSpec } from "./spec/merge.ts";
+import type { RunPlan, Surface } from "./spec/plan.ts";
+import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
+import { runPlanOnce } from "./workspace/run-plan.ts";
+
+export {
+  type Blame,
+  type ErrorCode,
+  type ErrorKind,
+  exitCodeOf,
+  isMicroagentError,
+  MicroagentError,
+} from "./base/errors.ts";
+export { type Op, type Progress, type ProgressListener, withOp } from "./base/op.ts";
+export { type StateLayout, stateLayout } from "./host/state-layout.ts";
+export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";
+export { type ImageListing, listImages, removeImages, tagImage } from "./image/catalogue.ts";
+export { type PruneReport, pruneImages } from "./image/prune.ts";
+export { resolveImage } from "./image/resolve.ts";
+export { buildRootfs, type RootfsReport } from "./image/rootfs.ts";
+export { type ImageStore, openStore } from "./image/store.ts";
+export type { StoredImage } from "./image/stored-image.ts";
+export { type Kernels, openKernels } from "./kernel/kernels.ts";
+export { createEngine } from "./registry.ts";
+export type { Flags } from "./spec/flags.ts";
+export { type LoadedSpec, loadSpec } from "./spec/load.ts";
+export type { RunPlan, Surface } from "./spec/plan.ts";
+export { profiles } from "./spec/profiles.ts";
+export { renderPlan } from "./spec/render-plan.ts";
+export type { BootReport, BootRequest } from "./workspace/boot.ts";
+export { boot } from "./workspace/boot.ts";
+export {
+  type DispatchHooks,
+  type DispatchRequest,
+  type DispatchResult,
+  dispatch,
+  type Interruption,
+} from "./workspace/dispatch.ts";
+export type { Engine } from "./workspace/engine.ts";
+export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
+export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
+export { manifestJson, resultJson } from "./workspace/result-json.ts";
+export { exitCodeFor, type Termination } from "./workspace/termination.ts";
+export type { Workspace } from "./workspace/workspace.ts";
+
+/** The plan of flags and an optional spec file: every question answered, nothing started. */
+export async function planRun(
+  surface: Surface,
+  flags: Flags,
+  file: string | undefined,
+): Promise<RunPlan> {
+  const loaded = file === undefined ? null : await withOp("spec", {}, (op) => loadSpec(op, file));
+  return mergeSpec({ flags, file: loaded, surface });
+}
+
+export interface RunPlanOptions extends DispatchHooks {
+  /** Default: MICROAGENT_STATE_DIR, else `~/.microagent`. */
+  readonly stateDir?: string | undefined;
+}
+
+/**
+ * Runs a plan once in a fresh microVM and returns what it came to. Throws a `MicroagentError` only
+ * when the plan cannot be started at all; everything later is in the result's `termination`.
+ */
+export async function runPlan(plan: RunPlan, options: RunPlanOptions = {}): Promise<DispatchResult> {
+  const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
+  return await runPlanOnce(engine, plan, options);
+}

@@ -1,0 +1,79 @@
+import { access } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { createQemuSupervisor } from "../supervisors/qemu/supervisor.ts";
+import { MicroagentError } from "./base/errors.ts";
+import { hostEnvironment } from "./host/environment.ts";
+import type { StateLayout } from "./host/state-layout.ts";
+import { ensureBaseImage } from "./image/base-image.ts";
+import { resolveImage } from "./image/resolve.ts";
+import { openStore } from "./image/store.ts";
+import { ensureInitramfs } from "./kernel/initramfs/ensure.ts";
+import { openKernels } from "./kernel/kernels.ts";
+import type { Supervisor } from "./supervisor/port.ts";
+import { selectSupervisor } from "./supervisor/select.ts";
+import type { Engine } from "./workspace/engine.ts";
+
+/** The backends of this package in the order in which they are tried; the only file that names them. */
+export function defaultSupervisors(): readonly Supervisor[] {
+  return [createQemuSupervisor() as Supervisor];
+}
+
+/** The parts of the product put together over one state directory. */
+export function createEngine(
+  layout: StateLayout,
+  supervisors: readonly Supervisor[] = defaultSupervisors(),
+): Engine {
+  const store = openStore(layout);
+  const kernels = openKernels(layout);
+  return {
+    layout,
+    images: {
+      resolve: (op, request) =>
+        resolveImage(op, store, request.image, {
+          arch: request.arch ?? hostEnvironment.arch,
+          pull: request.pull,
+          insecureRegistries: request.insecureRegistries,
+        }),
+      base: (op, image) => ensureBaseImage(op, store, image),
+      pin: (op, image) =>
+        store.pin(op, [image.digest, ...image.layers.map((layer) => layer.digest)]),
+    },
+    kernels: {
+      resolve: (op, selector, arch) =>
+        kernels.resolve(op, selector, arch ?? hostEnvironment.arch),
+      initramfs: async (op, kernel) =>
+        await ensureInitramfs(op, layout, kernel, await guestAgentPath(kernel.image.arch)),
+    },
+    supervisors: {
+      async select(op, request) {
+        const { supervisor, probe } = await selectSupervisor(op, supervisors, {
+          accel: request.accel,
+          kernel: request.kernel.image,
+          initramfsPath: request.initramfsPath,
+          cacheDir: layout.cache,
+        });
+        return { supervisor, host: probe.host };
+      },
+    },
+  };
+}
+
+const goArch = { x86_64: "amd64", aarch64: "arm64" } as const;
+
+/** The guest agent's binary: beside the sources, or in the installed package. */
+async function guestAgentPath(arch: keyof typeof goArch): Promise<string> {
+  const name = `guest/bin/microagent-agent-linux-${goArch[arch]}`;
+  const places = [`../${name}`, `../../${name}`].map((each) =>
+    fileURLToPath(new URL(each, import.meta.url)),
+  );
+  for (const path of places) {
+    const found = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (found) return path;
+  }
+  throw new MicroagentError("host_tool_missing", `The guest agent "${name}" is not built`, {
+    hint: "In a checkout: npm run build:guest. An installed package brings it along: install it again",
+  });
+}

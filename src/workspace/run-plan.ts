@@ -1,0 +1,80 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { singleFileTree } from "../agent/tree.ts";
+import { withOp } from "../base/op.ts";
+import { writeFileAtomic } from "../host/files.ts";
+import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
+import type { RunPlan } from "../spec/plan.ts";
+import { unsupportedError } from "../spec/unsupported.ts";
+import { type DispatchHooks, type DispatchRequest, type DispatchResult, dispatch } from "./dispatch.ts";
+import type { Engine } from "./engine.ts";
+import { collectGarbage } from "./listing.ts";
+import { manifestJson, resultJson } from "./result-json.ts";
+
+/**
+ * Runs a plan once, from capture to written results. Throws only before anything was started (a
+ * plan that uses what is not built, a host file that cannot be read); afterwards the result tells.
+ */
+export async function runPlanOnce(
+  engine: Engine,
+  plan: RunPlan,
+  hooks: DispatchHooks,
+): Promise<DispatchResult> {
+  const refusal = unsupportedError(plan);
+  if (refusal !== null) throw refusal;
+  const captured = await withOp("capture", { signal: hooks.signal }, (op) => captureFiles(op, plan));
+  const result = await dispatch(engine, requestOf(plan, captured), hooks);
+  await recordResult(result);
+  await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {
+    // Somebody else's leftovers are no reason to fail this run; `microagent gc` says what is wrong.
+  });
+  return result;
+}
+
+/** The run a plan asks for. */
+export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequest {
+  return {
+    boot: {
+      name: plan.name,
+      image: plan.image,
+      pull: plan.pull,
+      insecureRegistries: plan.insecureRegistries,
+      kernel: plan.kernel ?? undefined,
+      arch: plan.arch ?? undefined,
+      accel: plan.accel,
+      memoryMib: plan.resources.memoryMib,
+      cpus: plan.resources.cpus,
+      sizeMib: plan.resources.sizeMib,
+      hostname: plan.hostname,
+      bounds: {
+        pullMs: plan.pullTimeoutSeconds * 1000,
+        bootMs: plan.bootTimeoutSeconds * 1000,
+      },
+    },
+    setup: captured.setup,
+    files: captured.files.map((file) => ({
+      guestPath: file.guestPath,
+      tree: () => singleFileTree(file.bytes, { mode: file.mode }),
+    })),
+    command: plan.command,
+    shell: plan.shell,
+    env: plan.env,
+    outputs: plan.outputs,
+    outputDir: plan.outputDir,
+    requireOutputs: plan.requireOutputs,
+    timeoutMs: plan.timeoutSeconds * 1000,
+    keep: plan.keep,
+  };
+}
+
+/** `result.json` and `manifest.json` beside the outputs, and in a kept workspace. */
+async function recordResult(result: DispatchResult): Promise<void> {
+  const document = `${JSON.stringify(resultJson(result), null, 2)}\n`;
+  if (result.outputDir !== null) {
+    await mkdir(result.outputDir, { recursive: true });
+    const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
+    await writeFileAtomic(join(result.outputDir, "manifest.json"), manifest, { mode: 0o644 });
+    await writeFileAtomic(join(result.outputDir, "result.json"), document, { mode: 0o644 });
+  }
+  if (result.keptAt !== null) await writeFileAtomic(join(result.keptAt, "result.json"), document);
+}
