@@ -1,5 +1,5 @@
 import { type BigIntStats, constants } from "node:fs";
-import { lstat, open, readdir, readlink, stat } from "node:fs/promises";
+import { lstat, open, readdir, readlink, realpath } from "node:fs/promises";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { type EntryType, type TreeEntry, type TreeItem, treeEntry } from "./tree.ts";
@@ -15,9 +15,7 @@ const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.
  * files kept. Sockets, pipes and devices become skips. `invalid_argument` when the path is missing.
  */
 export async function* readHostTree(op: Op, hostPath: string): AsyncIterable<TreeItem> {
-  const root = Buffer.from(hostPath);
-  const rootStats = await statRoot(hostPath);
-  const waiting: Found[] = [{ host: root, guest: empty, stats: rootStats }];
+  const waiting: Found[] = [await findRoot(hostPath)];
   for (let found = waiting.pop(); found !== undefined; found = waiting.pop()) {
     op.check();
     const type = typeOf(found.stats);
@@ -47,9 +45,11 @@ interface Found {
 const empty = Buffer.alloc(0);
 const slash = Buffer.from("/");
 
-async function statRoot(hostPath: string): Promise<BigIntStats> {
+/** The root with its links resolved: from here on a link is never followed. */
+async function findRoot(hostPath: string): Promise<Found> {
   try {
-    return await stat(hostPath, { bigint: true });
+    const host = Buffer.from(await realpath(hostPath));
+    return { host, guest: empty, stats: await lstat(host, { bigint: true }) };
   } catch (error) {
     throw readError(error, "Path", hostPath);
   }
