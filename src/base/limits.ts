@@ -71,6 +71,23 @@ export const limits = {
     /** Names, link targets and attributes of the whole tree: they are kept in memory. */
     metadataBytesMax: 512 * MiB,
   },
+  registry: {
+    /** A transfer on which nothing moves for this long is broken off and resumed. */
+    silenceMs: 30_000,
+    redirectsMax: 5,
+    /** Tries of one thing without progress. */
+    triesMax: 5,
+    /** Tries of one blob however far each of them got. */
+    triesTotalMax: 50,
+    /** First pause between tries; doubles. */
+    backoffMs: 250,
+    backoffMsMax: 8_000,
+    /** The longest `Retry-After` we wait for; a longer one is told to the user instead. */
+    retryAfterMsMax: 60_000,
+    /** What we read of an error's body. */
+    errorBytesMax: 64 * KiB,
+    tokenBytesMax: 1 * MiB,
+  },
   spec: {
     fileBytesMax: 1 * MiB,
     /** Guards against alias bombs. */

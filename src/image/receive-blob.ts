@@ -44,8 +44,10 @@ export async function receiveBlob(
     for (;;) {
       const before = partial.length;
       try {
-        const run = await feed.open(op, blob, partial.length);
-        await partial.take(op, run);
+        // A process may have been killed between the last byte and the name.
+        if (partial.length < blob.size) {
+          await partial.take(op, await feed.open(op, blob, partial.length));
+        }
         await partial.verify();
         break;
       } catch (error) {
