@@ -4,9 +4,10 @@
 //
 //   node scripts/bootstrap.mjs           what running machines needs
 //   node scripts/bootstrap.mjs --tests   and what the whole test suite needs
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { buildDist } from "./build-dist.mjs";
 import { installDependencies } from "./dependencies.mjs";
+import { findGo, goPath } from "./find-go.mjs";
 import { installHostPackages, runtimePieces, testPieces } from "./host-packages.mjs";
 import { isMain, mustRun, root, run, runMain, step } from "./steps.mjs";
 
@@ -22,30 +23,49 @@ export async function bootstrap(want) {
   await step("guest agent", buildGuest);
   await step("compile", buildDist);
   await step("kernel", installKernel);
-  if (want.tests) await step("own kernel", buildKernel);
+  if (want.tests) await step("both kernels", bothKernels);
 }
 
 async function buildGuest() {
-  await mustRun(process.execPath, [join(root, "scripts", "build-guest.mjs")]);
-  return "built";
+  const go = await installGo();
+  // The build calls plain "go", which may lie outside of PATH.
+  const env = { ...process.env, PATH: `${process.env.PATH ?? ""}${delimiter}${dirname(go)}` };
+  await mustRun(process.execPath, [join(root, "scripts", "build-guest.mjs")], { env });
+  return "done";
 }
 
-/** The distribution's kernel, fetched through its own package manager into our state directory. */
+/** @returns {Promise<string>} path of the toolchain */
+async function installGo() {
+  const found = goPath();
+  if (found !== null) return found;
+  await installHostPackages([
+    { package: "golang-go", program: "go", use: "builds the guest agent" },
+  ]);
+  return findGo();
+}
+
+/** What a boot without `--kernel` uses; by default the distribution's, through its package manager. */
 async function installKernel() {
-  if (await hasKernel("apt")) return "distribution kernel is there";
+  if (await hasKernel((kernel) => kernel.default === true)) return "there";
   await mustRun(process.execPath, [cli, "kernel", "install"], { hint: "microagent doctor --fix" });
   return "distribution kernel installed";
 }
 
-/** Our own small kernel, compiled from the distribution's source package. */
-async function buildKernel() {
-  if (await hasKernel("built")) return "own kernel is there";
-  await mustRun(process.execPath, [cli, "kernel", "build"], { hint: "microagent kernel build" });
-  return "own kernel built";
+/** The machine tests run on both kernels: the distribution's, and our own from its source package. */
+async function bothKernels() {
+  if (!(await hasKernel((kernel) => kernel.source === "apt"))) {
+    await mustRun(process.execPath, [cli, "kernel", "install"]);
+  }
+  // Does nothing when the kernel of this version's configuration is built already.
+  await mustRun(process.execPath, [cli, "kernel", "build"]);
+  return "there";
 }
 
-/** @param {"apt" | "built"} source where the kernel came from */
-async function hasKernel(source) {
+/**
+ * @typedef {{ source?: string | null, default?: boolean, status?: string }} Kernel
+ * @param {(kernel: Kernel) => boolean} wanted
+ */
+async function hasKernel(wanted) {
   let text = "";
   const status = await run(process.execPath, [cli, "--json", "kernel", "list"], {
     onStdout: (chunk) => {
@@ -53,9 +73,9 @@ async function hasKernel(source) {
     },
   });
   if (status !== 0) return false;
-  /** @type {{ kernels?: { source?: string }[] }} */
-  const list = JSON.parse(text);
-  return list.kernels?.some((kernel) => kernel.source === source) ?? false;
+  /** @type {{ kernels: Kernel[] }} */
+  const { kernels } = JSON.parse(text);
+  return kernels.some((kernel) => kernel.status === "installed" && wanted(kernel));
 }
 
 if (isMain(import.meta.url)) {
