@@ -39,8 +39,15 @@ export function checkFiles(items: readonly Placed<FileEntry>[]): Finding[] {
   );
 }
 
-/** Disks and bundles together: unique names and mountpoints, no reserved name. */
-export function checkDisks(items: readonly Placed<DiskEntry>[]): Finding[] {
+/**
+ * Disks and bundles together: unique names and mountpoints. "rootfs" is nobody's name, "config" no
+ * disk's; a bundle may have it.
+ */
+export function checkDisks(
+  disks: readonly Placed<DiskEntry>[],
+  bundles: readonly Placed<DiskEntry>[],
+): Finding[] {
+  const items = [...disks, ...bundles];
   const findings = [
     ...duplicates(
       items,
@@ -55,12 +62,13 @@ export function checkDisks(items: readonly Placed<DiskEntry>[]): Finding[] {
       (path) => `Two disks are mounted on "${path}": wanted one`,
     ),
   ];
-  for (const { value, place } of items) {
-    if (!["rootfs", "config"].includes(value.name)) continue;
+  for (const item of items) {
+    const { name } = item.value;
+    if (name !== "rootfs" && !(name === "config" && disks.includes(item))) continue;
     findings.push({
-      place: within(place, "name"),
+      place: within(item.place, "name"),
       at: "value",
-      sentence: `Disk name "${value.name}" is reserved: wanted another name`,
+      sentence: `Disk name "${name}" is reserved: wanted another name`,
     });
   }
   return findings;
@@ -112,10 +120,7 @@ export function checkSpecFile(spec: SpecFile): Finding[] {
     ...checkCommands(spec),
     ...checkFiles(placedItems(spec.files, ["files"])),
     ...checkOutputs(placedItems(spec.outputs, ["outputs"])),
-    ...checkDisks([
-      ...placedItems(spec.disks, ["disks"]),
-      ...placedItems(spec.bundles, ["bundles"]),
-    ]),
+    ...checkDisks(placedItems(spec.disks, ["disks"]), placedItems(spec.bundles, ["bundles"])),
     ...checkForwards(placedForwards(spec), spec.network?.mode),
     ...checkMediation(spec),
     ...checkHealth(spec),

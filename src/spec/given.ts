@@ -3,7 +3,7 @@ import type { GivenField } from "./plan.ts";
 import type { SpecFile } from "./schema/spec-schema.ts";
 
 /** The field a flag sets; flags without one stand for themselves. */
-const fieldOfFlag: Partial<Record<keyof Flags, string>> = {
+export const fieldOfFlag: Partial<Record<keyof Flags, string>> = {
   name: "name",
   image: "image",
   profile: "profile",

@@ -13,6 +13,7 @@ import { type SpecFile, specSchema } from "./schema/spec-schema.ts";
 import { hiddenRanges } from "./secret-ranges.ts";
 import { SpecSource } from "./source.ts";
 import { composeYaml, emptyFile } from "./yaml/compose.ts";
+import { secretLookingRanges } from "./yaml/hide-secrets.ts";
 import { walkDocument } from "./yaml/walk.ts";
 
 /** A valid spec file: its fields as written, their places, and what relative paths start from. */
@@ -41,7 +42,10 @@ export function parseSpec(text: string, fileName: string, baseDir: string): Load
     document,
     (path) => notesAt(path)?.plainScalars === true,
   );
-  const source = new SpecSource(fileName, content, fields, hiddenRanges(value, fields));
+  // What a complaint stopped us from walking can only be hidden by its looks.
+  const unwalked = complaints.length > 0 ? secretLookingRanges(content) : [];
+  const hidden = [...hiddenRanges(value, fields), ...unwalked];
+  const source = new SpecSource(fileName, content, fields, hidden);
 
   refuse(complaints.map(({ range, path, complaint }) => source.problemAt(range, path, complaint)));
   if (value === undefined || value === null) refuse([source.problem([], "value", emptyFile)]);

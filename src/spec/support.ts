@@ -8,6 +8,8 @@ export interface FieldSupport {
   readonly supported: boolean;
   /** True for a value that asks for nothing, or for what is built already. */
   readonly harmless?: (value: unknown) => boolean;
+  /** The part that does work, for documentation. */
+  readonly partly?: string;
   /** What to do instead, when there is something. */
   readonly instead?: string;
 }
@@ -38,7 +40,7 @@ export const fieldSupport: readonly FieldSupport[] = [
   built("name"),
   built("image"),
   built("profile"),
-  planned("restart", { harmless: (value) => value === "never" }),
+  planned("restart", { partly: "`never` only", harmless: (value) => value === "never" }),
   built("entrypoint"),
   planned("service", { instead: "Use agent.entry for a command that ends" }),
   built("shell"),
@@ -50,10 +52,12 @@ export const fieldSupport: readonly FieldSupport[] = [
   planned("model"),
   planned("modelRunner", { harmless: isEmpty }),
   planned("modelMediation", {
+    partly: "`mode: off` only",
     harmless: (value) => isEmpty(value) || (value as { mode?: string }).mode === "off",
   }),
   built("resources"),
   planned("network.mode", {
+    partly: "`isolated` only",
     harmless: (value) => value === "isolated",
     instead: 'Use "isolated", or remove it: guests have no network in this release',
   }),

@@ -31,11 +31,7 @@ export function mergeStorage(merging: Merging): Storage {
     merging.flagItems("bundle", (text) => parseDiskFlag("--bundle", text)),
   );
   const volumes = merging.union("volumes", [], merging.flagItems("volume", parseVolumeFlag));
-  merging.refuse([
-    ...checkOutputs(outputs),
-    ...checkDisks([...disks, ...bundles]),
-    ...checkFiles(files),
-  ]);
+  merging.refuse([...checkOutputs(outputs), ...checkDisks(disks, bundles), ...checkFiles(files)]);
 
   const planDisk =
     (kind: PlanDisk["kind"]) =>

@@ -50,9 +50,9 @@ export const filesSchema = list(
   fileSchema,
 );
 
-function diskShape(pathDoc: string) {
+function diskShape(nameDoc: string, pathDoc: string) {
   return {
-    name: text({ doc: 'Unique name; not "rootfs" or "config"', wanted: safeName }, isSafeName),
+    name: text({ doc: nameDoc, wanted: safeName }, isSafeName),
     path: text({ doc: pathDoc, wanted: "the path of a host file" }, isHostPath),
     mountpoint: text(
       {
@@ -71,12 +71,18 @@ function diskShape(pathDoc: string) {
 
 const diskSchema = mapping(
   { doc: "An ext4 disk image" },
-  diskShape("Disk image on the host, relative to the spec file or absolute"),
+  diskShape(
+    'Unique name; not "rootfs" or "config"',
+    "Disk image on the host, relative to the spec file or absolute",
+  ),
 );
 
 const bundleSchema = mapping(
   { doc: "A disk built from a tar archive" },
-  diskShape("Tar archive on the host, relative to the spec file or absolute"),
+  diskShape(
+    'Unique name; not "rootfs"',
+    "Tar archive on the host, relative to the spec file or absolute",
+  ),
 );
 
 export const disksSchema = list(
