@@ -87,7 +87,12 @@ export class Session implements StreamOwner, FrameSink {
       stream.announce(frameFlag.syn);
       if (first.length > 0) written = stream.write(op, first);
     });
-    await written;
+    try {
+      await written;
+    } catch (error) {
+      stream.reset();
+      throw error;
+    }
     return stream;
   }
 

@@ -147,7 +147,7 @@ class Guest {
       case "poweroff":
         await call.reply();
         call.stream.finish();
-        if (this.#fault?.kind !== "ignores-power-off") setImmediate(() => this.#powerOff());
+        if (this.#fault?.kind !== "ignores-power-off") this.#powerOff();
         break;
       default:
         request satisfies never;
@@ -209,8 +209,9 @@ class Guest {
   }
 
   #powerOff(): void {
-    this.powerDown();
     this.#resolvePoweredOff();
+    // The machine hears of the good order first, and only then sees its link end.
+    setImmediate(() => this.powerDown());
   }
 }
 

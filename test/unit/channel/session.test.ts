@@ -194,3 +194,15 @@ test("pings are answered by both sides", async () => {
   });
   host.close();
 });
+
+test("an open that is given up before its first bytes have left leaves nothing behind", async () => {
+  const { host } = sessionPair(() => {});
+  await inTime(async () => {
+    const short = startOp("short", { timeoutMs: 10 });
+    await expect(host.open(short.op, Buffer.alloc(2 * 1024 * 1024))).rejects.toMatchObject({
+      code: "timeout",
+    });
+    expect(host.streamCount).toBe(0);
+  });
+  host.close();
+});
