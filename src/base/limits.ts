@@ -93,7 +93,9 @@ export const limits = {
     /** Guards against alias bombs. */
     aliasCountMax: 100,
     /** Lexical parts of a file: the YAML library needs a microsecond or two for each. */
-    tokensMax: 200_000,
+    tokensMax: 100_000,
+    /** Backslashes in double-quoted texts: the library makes an error object of each bad one. */
+    escapesMax: 20_000,
     /** Nested collections: the YAML library's composer is recursive. */
     nestingMax: 64,
     /** Values after aliases are expanded. */
