@@ -21,6 +21,10 @@ export {
   MicroagentError,
 } from "./base/errors.ts";
 export { type Op, type Progress, type ProgressListener, withOp } from "./base/op.ts";
+export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
+export { diagnosisJson } from "./doctor/diagnosis-json.ts";
+export { type Diagnosis, diagnose } from "./doctor/doctor.ts";
+export { mend } from "./doctor/mend.ts";
 export { type StateLayout, stateLayout } from "./host/state-layout.ts";
 export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";
 export { type ImageListing, listImages, removeImages, tagImage } from "./image/catalogue.ts";
@@ -71,7 +75,10 @@ export interface RunPlanOptions extends DispatchHooks {
  * Runs a plan once in a fresh microVM and returns what it came to. Throws a `MicroagentError` only
  * when the plan cannot be started at all; everything later is in the result's `termination`.
  */
-export async function runPlan(plan: RunPlan, options: RunPlanOptions = {}): Promise<DispatchResult> {
+export async function runPlan(
+  plan: RunPlan,
+  options: RunPlanOptions = {},
+): Promise<DispatchResult> {
   const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
   return await runPlanOnce(engine, plan, options);
 }

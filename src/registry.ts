@@ -39,8 +39,11 @@ export function createEngine(
         store.pin(op, [image.digest, ...image.layers.map((layer) => layer.digest)]),
     },
     kernels: {
-      resolve: (op, selector, arch) =>
-        kernels.resolve(op, selector, arch ?? hostEnvironment.arch),
+      resolve: (op, selector, arch) => kernels.resolve(op, selector, arch ?? hostEnvironment.arch),
+      async installed(op) {
+        const found = (await kernels.list(op)).find((each) => each.default);
+        return found === undefined ? null : await kernels.resolve(op, found.name);
+      },
       initramfs: async (op, kernel) =>
         await ensureInitramfs(op, layout, kernel, await guestAgentPath(kernel.image.arch)),
     },
@@ -48,7 +51,7 @@ export function createEngine(
       async select(op, request) {
         const { supervisor, probe } = await selectSupervisor(op, supervisors, {
           accel: request.accel,
-          kernel: request.kernel.image,
+          kernel: request.kernel?.image ?? null,
           initramfsPath: request.initramfsPath,
           cacheDir: layout.cache,
         });

@@ -15,10 +15,12 @@ export function defineOneShot(
   addRunFlags(command);
   command
     .passThroughOptions()
-    .action(async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
-      const given = readRunFlags(options, image, words);
-      await runOneShot(terminal, surface, given);
-    });
+    .action(
+      async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
+        const given = readRunFlags(options, image, words);
+        await runOneShot(terminal, surface, given);
+      },
+    );
 }
 
 async function runOneShot(

@@ -80,16 +80,16 @@ Exit codes: the guest's own; 1 failure, 2 usage, 75 worth a retry, 124 timeout, 
 }
 
 function applyGlobals(options: Record<string, unknown>, terminal: Terminal): void {
-  const output = options["output"] ?? terminal.environment["MICROAGENT_OUTPUT"];
+  const output = options.output ?? terminal.environment.MICROAGENT_OUTPUT;
   if (output !== undefined && output !== "json" && output !== "text") {
     throw new MicroagentError(
       "invalid_argument",
       `Output format "${String(output)}" is unknown: wanted "json" or "text"`,
     );
   }
-  terminal.json = options["json"] === true || output === "json";
-  terminal.debug = options["debug"] === true;
-  if (options["color"] === false) terminal.color = false;
+  terminal.json = options.json === true || output === "json";
+  terminal.debug = options.debug === true;
+  if (options.color === false) terminal.color = false;
 }
 
 /** The first argument that is not a global option: the command's name. */

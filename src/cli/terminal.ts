@@ -30,7 +30,7 @@ export function processTerminal(): Terminal {
   return {
     version: packageVersion,
     json: false,
-    color: process.stderr.isTTY === true && process.env["NO_COLOR"] === undefined,
+    color: process.stderr.isTTY === true && process.env.NO_COLOR === undefined,
     debug: false,
     exitCode: 0,
     stderrIsTty: process.stderr.isTTY === true,

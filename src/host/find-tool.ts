@@ -21,6 +21,11 @@ const packages: Readonly<Record<string, string>> = {
   xz: "xz-utils",
 };
 
+/** Debian package that brings a program. */
+export function packageOf(tool: string): string {
+  return packages[tool] ?? tool;
+}
+
 /** The command that installs what brings `tool` on Debian and Ubuntu. */
 export function installHint(tool: string): string {
   if (hostEnvironment.platform === "darwin") return `brew install ${packages[tool] ?? tool}`;

@@ -20,10 +20,13 @@ export type Accel = "kvm" | "hvf" | "tcg" | "none";
 
 export interface ProbeRequest {
   readonly accel: AccelPreference;
-  /** Kernel the machines will boot; an acceleration counts as working only if this kernel boots. */
-  readonly kernel: KernelImage;
-  /** An initramfs whose init answers on the agent port, used for the proof boot. */
-  readonly initramfsPath: string;
+  /**
+   * What the machines will boot; an acceleration counts as working only if this boots with it. Null
+   * when there is no kernel yet: then hardware acceleration cannot be proved and `auto` emulates.
+   */
+  readonly kernel: KernelImage | null;
+  /** An initramfs whose init answers on the agent port; null together with the kernel. */
+  readonly initramfsPath: string | null;
   /** Where verdicts are cached (a directory of ours, mode 0700). */
   readonly cacheDir: string;
 }

@@ -9,8 +9,8 @@ import { connectAgent } from "./connect-agent.ts";
 import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
 import { powerOn } from "./power-on.ts";
-import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
 import { Workspace } from "./workspace.ts";
+import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
 
 /** Everything a boot depends on; no value is left to be guessed. */
 export interface BootRequest {

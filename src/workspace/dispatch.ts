@@ -153,7 +153,12 @@ async function runInside(
       runSetup(
         step,
         workspace,
-        { commands: request.setup, shell: request.shell, env: request.env, timeoutMs: remainingMs() },
+        {
+          commands: request.setup,
+          shell: request.shell,
+          env: request.env,
+          timeoutMs: remainingMs(),
+        },
         sink,
       ),
     );
@@ -203,7 +208,7 @@ function terminationOfFailure(
   const known = asMicroagentError(error);
   if (known.code === "exec_not_started") return { kind: "not_started", error: known };
   if (known.code === "setup_failed") {
-    return known.details["timedOut"] === true
+    return known.details.timedOut === true
       ? { kind: "timed_out", timeoutMs }
       : { kind: "setup_failed", error: known };
   }
@@ -219,7 +224,10 @@ async function collectAfter(
 ): Promise<CollectedOutputs> {
   if (request.outputs.length === 0 || guestIsGone(end)) return nothingCollected;
   const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : collectMs;
-  const { op: bounded, end: release } = startOp(`${op.path}/outputs`, { timeoutMs, clock: op.clock });
+  const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
+    timeoutMs,
+    clock: op.clock,
+  });
   try {
     return await op.step("outputs", () =>
       collectOutputs(bounded, workspace, request.outputs, request.outputDir),

@@ -31,12 +31,10 @@ export interface ImageRequest {
 }
 
 export interface EngineKernels {
-  resolve(
-    op: Op,
-    selector: string | undefined,
-    arch: Arch | undefined,
-  ): Promise<InstalledKernel>;
+  resolve(op: Op, selector: string | undefined, arch: Arch | undefined): Promise<InstalledKernel>;
   initramfs(op: Op, kernel: InstalledKernel): Promise<string>;
+  /** The default kernel if it is installed, null when a boot would have to fetch one first. */
+  installed(op: Op): Promise<InstalledKernel | null>;
 }
 
 export interface EngineSupervisors {
@@ -45,8 +43,9 @@ export interface EngineSupervisors {
 
 export interface SupervisorRequest {
   readonly accel: AccelPreference;
-  readonly kernel: InstalledKernel;
-  readonly initramfsPath: string;
+  /** Null, both of them, to look at the host before there is a kernel. */
+  readonly kernel: InstalledKernel | null;
+  readonly initramfsPath: string | null;
 }
 
 export interface SupervisorChoice {

@@ -21,7 +21,11 @@ export async function explainFailure(
 }
 
 /** The machine's end if it comes within `ms`, else null. */
-export function exitWithin(clock: Clock, machine: Machine, ms: number): Promise<MachineExit | null> {
+export function exitWithin(
+  clock: Clock,
+  machine: Machine,
+  ms: number,
+): Promise<MachineExit | null> {
   return new Promise((resolve) => {
     const cancel = clock.after(ms, () => resolve(null));
     machine.exit.then((exit) => {
@@ -59,7 +63,9 @@ function describe(exit: MachineExit): [ErrorCode, string] {
 
 function consoleHint(tail: string): string | undefined {
   const lines = lastLines(tail, 6);
-  return lines.length === 0 ? undefined : `The guest's console ended with:\n  ${lines.join("\n  ")}`;
+  return lines.length === 0
+    ? undefined
+    : `The guest's console ended with:\n  ${lines.join("\n  ")}`;
 }
 
 /** The last non-empty lines of a console, control characters removed. */

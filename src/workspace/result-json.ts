@@ -67,8 +67,7 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
             sha256: boot.kernel.image.sha256,
           },
     backend: boot?.supervisor ?? null,
-    acceleration:
-      boot === null ? null : { accel: boot.host.accel, reason: boot.host.accelReason },
+    acceleration: boot === null ? null : { accel: boot.host.accel, reason: boot.host.accelReason },
     boot: boot === null ? null : { attempts: boot.attempts, retry_reason: boot.retryReason },
     timings_ms: result.timingsMs,
     output_dir: result.outputDir,
@@ -100,11 +99,11 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
 export function manifestJson(result: DispatchResult): Record<string, unknown> {
   const full = resultJson(result);
   return {
-    workspace: full["workspace"],
-    artifacts: full["artifacts"],
-    omitted: full["artifacts_omitted"],
-    missing: full["artifacts_missing"],
-    incomplete: full["artifacts_incomplete"],
+    workspace: full.workspace,
+    artifacts: full.artifacts,
+    omitted: full.artifacts_omitted,
+    missing: full.artifacts_missing,
+    incomplete: full.artifacts_incomplete,
   };
 }
 

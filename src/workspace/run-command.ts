@@ -1,4 +1,4 @@
-import type { Execution, ExecRequest, ExecResult } from "../agent/exec.ts";
+import type { ExecRequest, ExecResult, Execution } from "../agent/exec.ts";
 import type { Clock, Op } from "../base/op.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -6,7 +6,12 @@ import { writeFileAtomic } from "../host/files.ts";
 import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { unsupportedError } from "../spec/unsupported.ts";
-import { type DispatchHooks, type DispatchRequest, type DispatchResult, dispatch } from "./dispatch.ts";
+import {
+  type DispatchHooks,
+  type DispatchRequest,
+  type DispatchResult,
+  dispatch,
+} from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import { collectGarbage } from "./listing.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
@@ -22,7 +27,9 @@ export async function runPlanOnce(
 ): Promise<DispatchResult> {
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
-  const captured = await withOp("capture", { signal: hooks.signal }, (op) => captureFiles(op, plan));
+  const captured = await withOp("capture", { signal: hooks.signal }, (op) =>
+    captureFiles(op, plan),
+  );
   const result = await dispatch(engine, requestOf(plan, captured), hooks);
   await recordResult(result);
   await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {

@@ -21,7 +21,13 @@ export async function runSetup(
   sink: OutputSink,
 ): Promise<void> {
   for (const [index, command] of setup.commands.entries()) {
-    op.report({ kind: "amount", label: "setup", done: index, total: setup.commands.length, unit: "items" });
+    op.report({
+      kind: "amount",
+      label: "setup",
+      done: index,
+      total: setup.commands.length,
+      unit: "items",
+    });
     const tail = new Capture(64 * 1024);
     const result = await runCommand(
       op,

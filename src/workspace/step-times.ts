@@ -18,6 +18,8 @@ export class StepTimes {
 
   /** Milliseconds by step, rounded to a tenth. */
   toJSON(): Record<string, number> {
-    return Object.fromEntries([...this.#times].map(([name, ms]) => [name, Math.round(ms * 10) / 10]));
+    return Object.fromEntries(
+      [...this.#times].map(([name, ms]) => [name, Math.round(ms * 10) / 10]),
+    );
   }
 }

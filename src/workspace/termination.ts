@@ -46,7 +46,7 @@ export function exitCodeFor(end: Termination): number {
     case "timed_out":
       return 124;
     case "not_started":
-      return end.error.details["errno"] === "ENOENT" ? 127 : 126;
+      return end.error.details.errno === "ENOENT" ? 127 : 126;
     case "interrupted":
       return end.signal === "SIGTERM" ? 143 : 130;
     case "setup_failed":

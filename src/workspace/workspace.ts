@@ -1,9 +1,9 @@
 import type { Agent } from "../agent/agent.ts";
-import type { Execution, ExecRequest } from "../agent/exec.ts";
+import type { ExecRequest, Execution } from "../agent/exec.ts";
+import type { TreeItem } from "../agent/tree.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Clock, Op } from "../base/op.ts";
-import type { TreeItem } from "../agent/tree.ts";
 import type { Machine, MachineExit } from "../supervisor/port.ts";
 import type { BootReport } from "./boot.ts";
 import { explainFailure } from "./machine-failure.ts";

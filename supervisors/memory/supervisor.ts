@@ -1,3 +1,4 @@
+import { hostEnvironment } from "../../src/host/environment.ts";
 import type {
   HostFacts,
   Probe,
@@ -67,7 +68,7 @@ function factsFor(request: ProbeRequest): HostFacts {
     vmmVersion: "1",
     accel: "none",
     accelReason: "Machines in memory need no acceleration",
-    arch: request.kernel.arch,
+    arch: request.kernel?.arch ?? hostEnvironment.arch,
     tscKhz: null,
     cpuCount: 1,
   };

@@ -7,7 +7,7 @@ import { hostHandshake } from "../../src/channel/handshake.ts";
 import { hostEnvironment } from "../../src/host/environment.ts";
 import { makeTempDir } from "../../src/host/files.ts";
 import { withLock } from "../../src/host/lock.ts";
-import type { HostFacts, Machine, ProbeRequest } from "../../src/supervisor/port.ts";
+import type { HostFacts, KernelImage, Machine } from "../../src/supervisor/port.ts";
 import { startQemu } from "./machine.ts";
 import { type PlanOptions, planQemu } from "./plan.ts";
 import { readVerdict, type Verdict, verdictKey, writeVerdict } from "./verdict-cache.ts";
@@ -16,6 +16,13 @@ import { readVerdict, type Verdict, verdictKey, writeVerdict } from "./verdict-c
 const deadlineMs = 5_000;
 const exitWaitMs = 300;
 
+/** What is booted for a proof, and where its verdict is kept. */
+export interface ProofRequest {
+  readonly kernel: KernelImage;
+  readonly initramfsPath: string;
+  readonly cacheDir: string;
+}
+
 /**
  * Boots the very kernel and initramfs with the acceleration in question until the agent answers.
  * The verdict, with its reason, holds for this boot of the host, kernel, initramfs and QEMU, and is
@@ -23,7 +30,7 @@ const exitWaitMs = 300;
  */
 export async function proveAccel(
   op: Op,
-  request: ProbeRequest,
+  request: ProofRequest,
   host: HostFacts,
   vmmFingerprint: string,
   options: PlanOptions,
@@ -48,7 +55,7 @@ export async function proveAccel(
 
 async function proofBoot(
   op: Op,
-  request: ProbeRequest,
+  request: ProofRequest,
   host: HostFacts,
   options: PlanOptions,
 ): Promise<Verdict> {

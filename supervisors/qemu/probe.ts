@@ -73,9 +73,17 @@ async function prove(
   options: PlanOptions,
 ): Promise<DeviceState> {
   const name = native.toUpperCase();
+  const { kernel, initramfsPath, cacheDir } = request;
+  if (kernel === null || initramfsPath === null) {
+    return {
+      usable: false,
+      reason: `${name} is present but not proved, because no guest kernel is installed`,
+      hint: "Install one with: microagent kernel install",
+    };
+  }
   const host = await hostFacts(binary, native, "proof boot");
   const verdict = await op.step("proof boot", (step) =>
-    proveAccel(step, request, host, binary.fingerprint, options),
+    proveAccel(step, { kernel, initramfsPath, cacheDir }, host, binary.fingerprint, options),
   );
   return verdict.ok
     ? { usable: true, reason: `${name} works: ${verdict.text}`, hint: null }

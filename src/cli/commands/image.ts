@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
-import { bytesText } from "../render/units.ts";
 import { tableText } from "../render/table.ts";
-import { withProgress } from "../with-progress.ts";
+import { bytesText } from "../render/units.ts";
 import type { Terminal } from "../terminal.ts";
+import { withProgress } from "../with-progress.ts";
 
 interface CommonOptions {
   readonly stateDir?: string;
@@ -110,7 +110,8 @@ export function define(command: Command, terminal: Terminal): void {
     .action(async (options: CommonOptions & { olderThan?: string }) => {
       const engine = await import("../../index.ts");
       const store = engine.openStore(engine.stateLayout(options));
-      const days = options.olderThan === undefined ? null : countFlag("--older-than", options.olderThan);
+      const days =
+        options.olderThan === undefined ? null : countFlag("--older-than", options.olderThan);
       const report = await withProgress(terminal, "prune", (op) =>
         engine.pruneImages(op, store, {
           inUse: new Set(),

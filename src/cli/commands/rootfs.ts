@@ -34,7 +34,8 @@ export function define(command: Command, terminal: Terminal): void {
         engine.buildRootfs(op, store, options.image, {
           out: options.out,
           format: wordFlag("--format", options.format, ["ext4", "erofs"]),
-          sizeMib: options.sizeMib === undefined ? undefined : countFlag("--size-mib", options.sizeMib),
+          sizeMib:
+            options.sizeMib === undefined ? undefined : countFlag("--size-mib", options.sizeMib),
           allowMutable: options.allowMutable === true,
           arch: architectureFlag(options.arch),
           pull: "missing",

@@ -15,7 +15,7 @@ export async function reportError(error: MicroagentError, terminal: Terminal): P
 export function errorText(error: MicroagentError, terminal: Terminal): string {
   const red = (text: string) => (terminal.color ? `\u001b[31m${text}\u001b[39m` : text);
   const lines = [`${red("error:")} ${printable(error.message)}`];
-  const frame = error.details["frame"];
+  const frame = error.details.frame;
   if (typeof frame === "string") lines.push("", printable(frame), "");
   if (error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
   if (terminal.debug) lines.push("", causes(error));

@@ -29,7 +29,9 @@ function plainView(terminal: Terminal): ProgressView {
       if (event.kind === "note") say(event.text);
       else if (event.kind === "warning") say(`warning: ${event.text}`);
       else if (event.kind === "step-end" && isWorthALine(event)) {
-        say(`${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`);
+        say(
+          `${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`,
+        );
       } else if (event.kind === "amount") {
         const now = performance.now();
         const last = lastShown.get(event.path + event.label);
@@ -69,7 +71,9 @@ function liveView(terminal: Terminal): ProgressView {
       else if (event.kind === "step-start") draw(`${stepName(event.path)} ...`);
       else if (event.kind === "amount") draw(amountText(event));
       else if (isWorthALine(event)) {
-        keep(`${event.failed ? "failed" : "done"}: ${stepName(event.path)} (${durationText(event.ms)})`);
+        keep(
+          `${event.failed ? "failed" : "done"}: ${stepName(event.path)} (${durationText(event.ms)})`,
+        );
       } else clear();
     },
   };

@@ -14,17 +14,20 @@ export function receiptText(result: DispatchResult, terminal: Terminal): string 
     const times = result.timingsMs;
     const parts = [
       `booted in ${durationText(bootMs(times))} (${boot.host.accel}, kernel ${boot.kernel.image.version})`,
-      ...(times["run"] === undefined ? [] : [`ran ${durationText(times["run"])}`]),
+      ...(times.run === undefined ? [] : [`ran ${durationText(times.run)}`]),
     ];
     lines.push(dim(`${result.workspace}: ${parts.join(", ")}`));
     lines.push(dim(`acceleration: ${boot.host.accelReason}`));
-    if (boot.attempts > 1) lines.push(`warning: the first boot was started over: ${boot.retryReason}`);
+    if (boot.attempts > 1)
+      lines.push(`warning: the first boot was started over: ${boot.retryReason}`);
   }
   const end = result.termination;
   if (end.kind === "timed_out") {
     lines.push(`timed out after ${durationText(end.timeoutMs)} (raise it with --timeout)`);
   } else if (end.kind === "signaled") {
-    lines.push(`ended by ${end.signal}${end.oomKilled ? ": the guest ran out of memory (raise it with --memory)" : ""}`);
+    lines.push(
+      `ended by ${end.signal}${end.oomKilled ? ": the guest ran out of memory (raise it with --memory)" : ""}`,
+    );
   } else if (end.kind === "interrupted") {
     lines.push(`interrupted by ${end.signal ?? "the caller"}`);
   }

@@ -1,9 +1,7 @@
 /** Columns padded to their widest cell, two spaces apart; the last one is left as it is. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) =>
-    Math.max(...all.map((row) => (row[column] ?? "").length)),
-  );
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   return all
     .map((row) =>
       row

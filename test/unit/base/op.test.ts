@@ -49,9 +49,13 @@ test("a child's bound cannot outlive its parent's", async () => {
 test("remaining time never goes below zero and shrinks in children", async () => {
   const clock = manualClock();
   const { op, end } = startOp("run", { clock, timeoutMs: 100 });
-  await op.step("short", async (child) => {
-    expect(child.remainingMs()).toBe(10);
-  }, { timeoutMs: 10 });
+  await op.step(
+    "short",
+    async (child) => {
+      expect(child.remainingMs()).toBe(10);
+    },
+    { timeoutMs: 10 },
+  );
   clock.advance(500);
   expect(op.remainingMs()).toBe(0);
   end();

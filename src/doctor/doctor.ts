@@ -1,0 +1,156 @@
+import { statfs } from "node:fs/promises";
+import { totalmem } from "node:os";
+import type { Op } from "../base/op.ts";
+import { hostEnvironment } from "../host/environment.ts";
+import { findTool, packageOf } from "../host/find-tool.ts";
+import { ensurePrivateDir } from "../host/state-layout.ts";
+import type { InstalledKernel } from "../kernel/installed-kernel.ts";
+import type { Engine, SupervisorChoice } from "../workspace/engine.ts";
+import {
+  type Check,
+  failedStep,
+  missing,
+  overall,
+  packageRemedy,
+  passed,
+  type Verdict,
+} from "./check.ts";
+
+/** What was found out about this host. */
+export interface Diagnosis {
+  readonly verdict: Verdict;
+  readonly checks: readonly Check[];
+  /** Null as long as nothing can boot. */
+  readonly supervisor: SupervisorChoice | null;
+  readonly kernel: InstalledKernel | null;
+}
+
+const memoryMibMin = 1024;
+const freeMibMin = 2048;
+/** What `kernel build` runs, beside what every host has. */
+const buildTools = ["gcc", "make", "flex", "bison", "bc"] as const;
+
+/** Looks at everything a boot uses, each thing found the way a boot finds it. Changes nothing. */
+export async function diagnose(op: Op, engine: Engine): Promise<Diagnosis> {
+  const checks: Check[] = [checkNode(), checkMemory()];
+  checks.push(await checkState(engine));
+  const kernel = await checkKernel(op, engine, checks);
+  const supervisor = await checkSupervisor(op, engine, kernel, checks);
+  checks.push(await checkParentDeath());
+  checks.push(await checkTool("mmdebstrap", "feature", "builds mmdebstrap: images"));
+  checks.push(await checkBuildTools());
+  return { verdict: overall(checks), checks, supervisor, kernel };
+}
+
+function checkNode(): Check {
+  return passed("node", "core", `Node ${process.versions.node} on ${hostEnvironment.platform}`);
+}
+
+function checkMemory(): Check {
+  const mib = Math.floor(totalmem() / (1024 * 1024));
+  return mib >= memoryMibMin
+    ? passed("memory", "core", `${mib} MiB of memory, ${hostEnvironment.cpuCount} CPUs`)
+    : missing("memory", "safety", `${mib} MiB of memory, wanted ${memoryMibMin} or more`, null);
+}
+
+async function checkState(engine: Engine): Promise<Check> {
+  const { root } = engine.layout;
+  try {
+    await ensurePrivateDir(root);
+    const facts = await statfs(root);
+    const freeMib = Math.floor((facts.bavail * facts.bsize) / (1024 * 1024));
+    return freeMib >= freeMibMin
+      ? passed("state", "core", `State directory "${root}" with ${freeMib} MiB free`)
+      : missing("state", "safety", `Only ${freeMib} MiB are free for "${root}"`, {
+          command: "microagent image prune",
+          packages: [],
+          kernel: false,
+        });
+  } catch (error) {
+    return failedStep("state", "core", error, null);
+  }
+}
+
+/** Looks, and does not fetch: a diagnosis must not download a kernel. */
+async function checkKernel(
+  op: Op,
+  engine: Engine,
+  checks: Check[],
+): Promise<InstalledKernel | null> {
+  try {
+    const kernel = await engine.kernels.installed(op);
+    if (kernel === null) {
+      checks.push(
+        missing("kernel", "core", "No guest kernel is installed", {
+          command: "microagent kernel install",
+          packages: [],
+          kernel: true,
+        }),
+      );
+      return null;
+    }
+    await engine.kernels.initramfs(op, kernel);
+    const { version, flavor } = kernel.image;
+    checks.push(passed("kernel", "core", `Guest kernel ${version} (${kernel.name}, ${flavor})`));
+    return kernel;
+  } catch (error) {
+    checks.push(failedStep("kernel", "core", error, null));
+    return null;
+  }
+}
+
+async function checkSupervisor(
+  op: Op,
+  engine: Engine,
+  kernel: InstalledKernel | null,
+  checks: Check[],
+): Promise<SupervisorChoice | null> {
+  try {
+    const initramfsPath = kernel === null ? null : await engine.kernels.initramfs(op, kernel);
+    const choice = await engine.supervisors.select(op, { accel: "auto", kernel, initramfsPath });
+    const { vmmPath, vmmVersion, accel, accelReason } = choice.host;
+    checks.push(
+      passed("vmm", "core", `${choice.supervisor.name} ${vmmVersion} at "${vmmPath}"`),
+      accel === "tcg"
+        ? missing("acceleration", "feature", accelReason, null)
+        : passed("acceleration", "feature", accelReason),
+    );
+    return choice;
+  } catch (error) {
+    const packages = [packageOf(`qemu-system-${hostEnvironment.arch}`)];
+    checks.push(failedStep("vmm", "core", error, packageRemedy(...packages)));
+    return null;
+  }
+}
+
+async function checkParentDeath(): Promise<Check> {
+  if (hostEnvironment.platform !== "linux") {
+    return missing("orphans", "safety", "This system has no parent-death signal", null);
+  }
+  return await checkTool("setpriv", "safety", "ends machines whose owner was killed");
+}
+
+async function checkTool(name: string, tier: Check["tier"], use: string): Promise<Check> {
+  const path = await findTool(name);
+  return path === null
+    ? missing(
+        name,
+        tier,
+        `Program "${name}" is not installed: it ${use}`,
+        packageRemedy(packageOf(name)),
+      )
+    : passed(name, tier, `Program "${name}" ${use}`);
+}
+
+async function checkBuildTools(): Promise<Check> {
+  const found = await Promise.all(buildTools.map((tool) => findTool(tool)));
+  const absent = buildTools.filter((_, index) => found[index] === null);
+  return absent.length === 0
+    ? passed("kernel-build", "feature", "Tools for microagent kernel build")
+    : missing(
+        "kernel-build",
+        "feature",
+        `Program "${absent.join('", "')}" is not installed: kernel build needs it`,
+        packageRemedy(...absent.map(packageOf), "libelf-dev"),
+      );
+}
