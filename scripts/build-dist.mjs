@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mustRun, root } from "./steps.mjs";
+import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
 const sourceFolders = ["src", "supervisors"];
 const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
@@ -67,4 +67,11 @@ function filesBelow(folder) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+}
+
+if (isMain(import.meta.url)) {
+  await runMain(async () => {
+    await step("compile", buildDist);
+    return 0;
+  });
 }

@@ -82,6 +82,8 @@ export const rooms: readonly Room[] = [
     ],
     packages: ["zod"],
   },
+  // It asks the engine's own parts, so that it finds out what a boot would find out.
+  { path: "src/doctor", rooms: [...engineParts, "src/workspace"], packages: [] },
   // Layer 4
   {
     path: "src/registry.ts",
@@ -90,7 +92,7 @@ export const rooms: readonly Room[] = [
   },
   {
     path: "src/index.ts",
-    rooms: [...engineParts, "src/workspace", "src/registry.ts"],
+    rooms: [...engineParts, "src/workspace", "src/doctor", "src/registry.ts"],
     packages: [],
   },
   // Layer 5. The command line knows the engine by its door, and the errors before it opens it:
