@@ -3,11 +3,15 @@ import type { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { encodeHeader, frameFlag, frameType } from "./frame.ts";
 
+/** Frames that may wait for the next write; few, because the guest keeps their streams meanwhile. */
+const laterFramesMax = 16;
+
 /** One write or half-close of a stream, waiting for credit and for the link. */
 export interface SendJob {
   readonly parts: Uint8Array[];
   bytesLeft: number;
-  readonly fin: boolean;
+  /** Ends our half of the stream: at once, or along with whatever is sent next. */
+  readonly fin: "now" | "later" | null;
   /** Called once: without an error when the last byte was handed to the link. */
   readonly settle: (error: MicroagentError | null) => void;
   started: boolean;
@@ -44,6 +48,8 @@ export class Sender {
   readonly #link: Duplex;
   readonly #ready: Outbox[] = [];
   #held: Buffer[] | null = null;
+  /** Frames nobody waits for: every write wakes the guest, so they wait for company. */
+  #later: Buffer[] = [];
   #ended = false;
 
   constructor(link: Duplex) {
@@ -66,7 +72,7 @@ export class Sender {
   /** A control frame; while held, several leave in one write. */
   control(frame: Buffer): void {
     if (this.#ended) return;
-    if (this.#held === null) this.#link.write(frame);
+    if (this.#held === null) this.#link.write(this.#withLater([frame]));
     else this.#held.push(frame);
   }
 
@@ -83,6 +89,7 @@ export class Sender {
   gather(work: () => void): void {
     this.#link.cork();
     try {
+      if (this.#later.length > 0 && !this.#ended) this.#link.write(this.#withLater([]));
       work();
     } finally {
       this.#link.uncork();
@@ -129,7 +136,7 @@ export class Sender {
     const held = this.#held;
     if (held === null || held.length === 0 || this.#ended) return;
     this.#held = [];
-    this.#link.write(Buffer.concat(held));
+    this.#link.write(this.#withLater(held));
   }
 
   #sendOne(outbox: Outbox): void {
@@ -140,13 +147,25 @@ export class Sender {
     job.started = true;
     if (job.bytesLeft > 0) this.#sendData(outbox, job);
     if (job.bytesLeft > 0) return;
-    if (job.fin) {
-      const { streamId } = outbox;
-      const fin = { type: frameType.windowUpdate, flags: frameFlag.fin, streamId, length: 0 };
-      this.#link.write(encodeHeader(fin));
-    }
+    if (job.fin !== null) this.#sendFin(outbox.streamId, job.fin);
     outbox.jobs.shift();
     job.settle(null);
+  }
+
+  #sendFin(streamId: number, when: "now" | "later"): void {
+    const fin = { type: frameType.windowUpdate, flags: frameFlag.fin, streamId, length: 0 };
+    this.#later.push(encodeHeader(fin));
+    if (when === "now" || this.#later.length >= laterFramesMax) {
+      this.#link.write(this.#withLater([]));
+    }
+  }
+
+  #withLater(frames: readonly Buffer[]): Buffer {
+    const [only] = frames;
+    if (this.#later.length === 0 && frames.length === 1 && only !== undefined) return only;
+    const all = Buffer.concat([...this.#later, ...frames]);
+    this.#later = [];
+    return all;
   }
 
   #sendData(outbox: Outbox, job: SendJob): void {

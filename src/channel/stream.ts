@@ -66,7 +66,7 @@ export class ChannelStream {
    * link. The bytes must not be changed afterwards. Cancelled half-way, it resets the stream.
    */
   async write(op: Op, bytes: Uint8Array | readonly Uint8Array[]): Promise<void> {
-    const sent = this.#send(bytes, false);
+    const sent = this.#send(bytes, null);
     if (sent === null) return;
     try {
       await op.race(sent.done);
@@ -78,17 +78,19 @@ export class ChannelStream {
 
   /** Ends our half after everything written; the peer can still send. */
   end(): void {
-    if (this.#localEnded || this.#failure !== null) return;
-    this.#send([], true)?.done.catch(() => {});
+    this.#end("now");
   }
 
-  /** Nothing more is wanted: ends our half and throws away whatever still comes. */
+  /**
+   * Nothing more is wanted: throws away whatever still comes, and ends our half along with whatever
+   * is sent next, so that it costs no write of its own.
+   */
   finish(): void {
     this.#discarding = true;
     this.#queue.clear();
     // A write that the peer no longer takes would hold the stream open for ever.
-    if (this.#outbox.jobs.length > 0) this.reset();
-    else this.end();
+    if (this.#outbox.jobs.some((job) => job.bytesLeft > 0)) this.reset();
+    else this.#end("later");
   }
 
   /** True once the stream was reset by either side or its session ended. */
@@ -166,6 +168,11 @@ export class ChannelStream {
     this.#notify();
   }
 
+  #end(when: "now" | "later"): void {
+    if (this.#localEnded || this.#failure !== null) return;
+    this.#send([], when)?.done.catch(() => {});
+  }
+
   #take(): Uint8Array | null | undefined {
     const piece = this.#queue.shift();
     if (piece !== undefined) {
@@ -190,11 +197,11 @@ export class ChannelStream {
 
   #send(
     bytes: Uint8Array | readonly Uint8Array[],
-    fin: boolean,
+    fin: SendJob["fin"],
   ): { job: SendJob; done: Promise<void> } | null {
     if (this.#failure !== null) throw this.#failure;
     if (this.#localEnded) throw new MicroagentError("closed", "The stream's end was already sent");
-    this.#localEnded = fin;
+    this.#localEnded = fin !== null;
     const parts = bytes instanceof Uint8Array ? [bytes] : [...bytes];
     let resolve = () => {};
     let reject = (_error: MicroagentError) => {};
@@ -207,12 +214,12 @@ export class ChannelStream {
       settle: (error: MicroagentError | null) => {
         settled = true;
         if (error === null) {
-          if (fin) this.#onFinSent();
+          if (fin !== null) this.#onFinSent();
           resolve();
         } else reject(error);
       },
     };
-    if (job.bytesLeft === 0 && !fin) return null;
+    if (job.bytesLeft === 0 && fin === null) return null;
     this.#owner.sender.enqueue(this.#outbox, job);
     // Usually everything went out at once: then there is nothing to wait for.
     if (settled) return null;

@@ -111,6 +111,7 @@ class Guest {
     const request = guestRequest.safeParse(await reader.line(this.#op));
     if (!request.success) await call.refuse("invalid_request", "The request is not understood");
     else await this.#answer(call, request.data);
+    stream.end();
     stream.finish();
   }
 
@@ -146,7 +147,6 @@ class Guest {
         break;
       case "poweroff":
         await call.reply();
-        call.stream.finish();
         if (this.#fault?.kind !== "ignores-power-off") this.#powerOff();
         break;
       default:

@@ -1,6 +1,9 @@
+import { Duplex } from "node:stream";
 import { expect, test } from "vitest";
-import { startOp } from "../../../src/base/op.ts";
-import { command, withGuest } from "./guests.ts";
+import { Agent } from "../../../src/agent/agent.ts";
+import { startOp, withOp } from "../../../src/base/op.ts";
+import { startMemoryGuest } from "../../../supervisors/memory/guest.ts";
+import { command, configuration, withGuest } from "./guests.ts";
 
 test("a command's output, its streams kept apart, and its exit code", async () => {
   const programs = {
@@ -120,6 +123,21 @@ test("signals, timeouts and kills end a command each in its way", async () => {
   });
 });
 
+test("killing a flooding command whose output nobody reads settles its result", async () => {
+  const programs = {
+    flood: async (run: { stdout: (s: Uint8Array) => Promise<void> }) => {
+      for (;;) await run.stdout(Buffer.alloc(100_000));
+    },
+  };
+  await withGuest({ programs }, async (op, agent) => {
+    const execution = await agent.exec(op, command("flood"));
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    execution.kill();
+    await expect(op.race(execution.result)).rejects.toMatchObject({ code: "closed" });
+    expect((await agent.run(op, command("true"))).exitCode).toBe(0);
+  });
+});
+
 test("a run whose op ends kills its command and leaves the agent alone", async () => {
   let aborted = false;
   const programs = {
@@ -170,5 +188,44 @@ test("a request that is too long is refused here, with what to do", async () => 
       code: "invalid_argument",
       hint: expect.stringContaining("file"),
     });
+  });
+});
+
+/** A link to an in-memory guest that counts the writes a real socket would make. */
+class CountingLink extends Duplex {
+  writes = 0;
+  readonly #guest: Duplex;
+
+  constructor(guest: Duplex) {
+    super();
+    this.#guest = guest;
+    guest.on("data", (chunk: Buffer) => this.push(chunk));
+    guest.on("end", () => this.push(null));
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.writes += 1;
+    this.#guest.write(chunk, () => done());
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.writes += 1;
+    this.#guest.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), () => done());
+  }
+}
+
+test("a command costs one write: opening, request, and the end of the one before", async () => {
+  await withOp("test", { timeoutMs: 10_000 }, async (op) => {
+    const guest = startMemoryGuest();
+    const link = new CountingLink(guest.hostLink);
+    const agent = await Agent.connect(op, link);
+    await agent.configure(op, configuration);
+    const before = link.writes;
+    for (let n = 0; n < 50; n++) await agent.run(op, command("true"));
+    expect(link.writes - before).toBe(50);
+    agent.close();
+    guest.crash();
   });
 });

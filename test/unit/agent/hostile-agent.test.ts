@@ -17,7 +17,7 @@ const forever = startOp("guest").op;
 async function answering<T>(
   bytes: Uint8Array | readonly Uint8Array[],
   work: (op: Op, agent: Agent) => Promise<T>,
-  ends = true,
+  after: "ends" | "resets" = "ends",
 ): Promise<{ outcome: T | MicroagentError; agent: Agent }> {
   return await withOp("test", { timeoutMs: 10_000 }, async (op) => {
     const [hostLink, guestLink] = duplexPair();
@@ -30,7 +30,8 @@ async function answering<T>(
     const answer = async (stream: ChannelStream) => {
       await stream.read(forever);
       await stream.write(forever, bytes);
-      if (ends) stream.end();
+      if (after === "ends") stream.end();
+      else stream.reset();
     };
     const guest = new Session(guestLink, "server", {
       onStream: (stream) => void answer(stream).catch(() => {}),
@@ -170,26 +171,30 @@ async function* never(): AsyncIterable<never> {
   await new Promise(() => {});
 }
 
-test("a refusal in the middle of a put is thrown as what it is, with its text made safe", async () => {
-  const refusal = line({
-    ok: false,
-    code: "no_space",
-    message: "disk \u001b[31mfull",
-    errno: "ENOSPC",
-  });
-  async function* endless() {
-    for (;;) yield { kind: "data", data: Buffer.alloc(100_000) } as const;
-  }
-  const { outcome } = await answering(
-    [ok(), refusal],
-    async (op, agent) => await agent.put(op, "/x", endless()),
-  );
-  expect(outcome).toMatchObject({
-    code: "guest_refused",
-    message: 'The guest cannot write "/x": disk \\x1b[31mfull',
-    details: { guestCode: "no_space", errno: "ENOSPC" },
-  });
-});
+test.each(["ends", "resets"] as const)(
+  "a refusal in the middle of a put, whose stream then %s, is thrown as what it is, with its text made safe",
+  async (after) => {
+    const refusal = line({
+      ok: false,
+      code: "no_space",
+      message: "disk \u001b[31mfull",
+      errno: "ENOSPC",
+    });
+    async function* endless() {
+      for (;;) yield { kind: "data", data: Buffer.alloc(100_000) } as const;
+    }
+    const { outcome } = await answering(
+      [ok(), refusal],
+      async (op, agent) => await agent.put(op, "/x", endless()),
+      after,
+    );
+    expect(outcome).toMatchObject({
+      code: "guest_refused",
+      message: 'The guest cannot write "/x": disk \\x1b[31mfull',
+      details: { guestCode: "no_space", errno: "ENOSPC" },
+    });
+  },
+);
 
 test("deep and strange JSON is refused or ignored, not executed", async () => {
   const deep = Buffer.from(`${"[".repeat(30_000)}${"]".repeat(30_000)}\n`);
