@@ -7,7 +7,7 @@ export class FreezableLink extends Duplex {
   #held: (() => void) | null = null;
 
   constructor(guest: Duplex, onGuestEnd: () => void) {
-    super({ allowHalfOpen: true });
+    super({ allowHalfOpen: false });
     this.#guest = guest;
     guest.on("data", (chunk: Buffer) => {
       if (!this.destroyed && !this.push(chunk)) guest.pause();
@@ -31,6 +31,11 @@ export class FreezableLink extends Duplex {
     const held = this.#held;
     this.#held = null;
     held?.();
+  }
+
+  /** Ends the stream for good when nobody reads it; a reader still gets what was said, then the end. */
+  closeUnread(): void {
+    if (this.listenerCount("data") + this.listenerCount("readable") === 0) this.destroy();
   }
 
   override _read(): void {

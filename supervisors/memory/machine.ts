@@ -44,10 +44,14 @@ export async function startMemoryMachine(
     ending = how;
     cancelFault();
     untrack();
-    guest.crash();
+    // A guest that powers itself off still gets its last answer out.
+    if (how.kind !== "guest-shutdown") guest.crash();
     link.thaw();
     serial.end();
-    void console.finished.then(() => resolveExit({ ...how, consoleTail: console.tail() }));
+    void console.finished.then(() => {
+      link.closeUnread();
+      resolveExit({ ...how, consoleTail: console.tail() });
+    });
   };
   const panic = (detail: string) => {
     const message = `Kernel panic - not syncing: ${detail}`;
