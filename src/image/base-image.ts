@@ -1,11 +1,8 @@
-import { open, readFile, rename, stat } from "node:fs/promises";
+import { open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
-import { hostEnvironment } from "../host/environment.ts";
 import { fileError } from "../host/file-error.ts";
-import { writeFileAtomic } from "../host/files.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
 import { digestHex } from "./digest.ts";
 import { buildErofs } from "./erofs/build.ts";
@@ -74,75 +71,34 @@ export async function ensureBaseImage(
 
 /** The base image of a manifest digest, null when it has not been built. */
 export async function findBaseImage(store: ImageStore, digest: string): Promise<BaseImage | null> {
-  const { path, record } = basePaths(store, digest);
-  const [published, facts] = await Promise.all([readRecord(record), sizeOf(path)]);
-  if (published === null || published.size !== facts) return null;
-  // Unsynced bytes are whole as long as nobody pulled the plug.
-  if (!published.synced && published.bootId !== hostEnvironment.bootId) return null;
-  if (!published.synced) void settle(path, record, published);
-  return { path, sizeBytes: facts, format: "erofs", digest };
-}
-
-/** Where the base image of a manifest digest is or would be, and the record that makes it valid. */
-export function basePaths(store: ImageStore, digest: string): { path: string; record: string } {
-  const path = join(store.basesDir, `${digestHex(digest)}.v${builderVersion}.erofs`);
-  return { path, record: `${path}.json` };
-}
-
-/** Publishes without waiting for the disk: the record says that the bytes are not synced yet. */
-async function publish(store: ImageStore, built: string, digest: string): Promise<void> {
-  await ensurePrivateDir(store.basesDir);
-  const { path, record } = basePaths(store, digest);
+  const path = basePath(store, digest);
   try {
-    const { size } = await stat(built);
-    await rename(built, path);
-    const published: BaseRecord = { size, synced: false, bootId: hostEnvironment.bootId };
-    await writeFileAtomic(record, JSON.stringify(published));
+    const facts = await stat(path);
+    return { path, sizeBytes: facts.size, format: "erofs", digest };
   } catch (error) {
-    throw fileError(error, `Base image "${path}" cannot be published`);
+    if (errnoOf(error) === "ENOENT") return null;
+    throw fileError(error, `Base image "${path}" cannot be read`);
   }
 }
 
-/** Brings the bytes to the disk and says so; a failure only means that a later user tries again. */
-async function settle(path: string, record: string, published: BaseRecord): Promise<void> {
+/** Where the base image of a manifest digest is or would be. */
+export function basePath(store: ImageStore, digest: string): string {
+  return join(store.basesDir, `${digestHex(digest)}.v${builderVersion}.erofs`);
+}
+
+/** A name means whole bytes, also after a power cut: they are on the disk before it appears. */
+async function publish(store: ImageStore, built: string, digest: string): Promise<void> {
+  await ensurePrivateDir(store.basesDir);
+  const path = basePath(store, digest);
   try {
-    const file = await open(path, "r");
+    const file = await open(built, "r+");
     try {
       await file.datasync();
     } finally {
       await file.close();
     }
-    // Pruned meanwhile: a record without its image would only be litter.
-    if ((await sizeOf(path)) === published.size) {
-      await writeFileAtomic(record, JSON.stringify({ ...published, synced: true }));
-    }
-  } catch {
-    // The record stays as it was.
-  }
-}
-
-const recordSchema = z.object({
-  size: z.number(),
-  synced: z.boolean(),
-  bootId: z.string().nullable(),
-});
-
-type BaseRecord = z.infer<typeof recordSchema>;
-
-async function readRecord(path: string): Promise<BaseRecord | null> {
-  try {
-    return recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
-  } catch {
-    // No record or an unreadable one: the image is built again.
-    return null;
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
+    await rename(built, path);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return -1;
-    throw fileError(error, `Base image "${path}" cannot be read`);
+    throw fileError(error, `Base image "${path}" cannot be published`);
   }
 }

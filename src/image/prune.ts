@@ -2,9 +2,10 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Op } from "../base/op.ts";
 import { sweepLocks } from "../host/lock.ts";
-import { basePaths } from "./base-image.ts";
+import { basePath } from "./base-image.ts";
 import { closureOf } from "./catalogue.ts";
 import { digestHex } from "./digest.ts";
+import { sweepUnfinished } from "./store/unfinished.ts";
 import type { ImageStore } from "./store.ts";
 
 /** Interrupted writes younger than this may still be somebody's. */
@@ -60,17 +61,17 @@ export async function pruneImages(
     for (const name of await readdir(store.partialDir).catch(() => [])) {
       if (!keepHex.has(name)) await remove(join(store.partialDir, name), "partials");
     }
-    const bases = new Set([...keep].flatMap((digest) => Object.values(basePaths(store, digest))));
+    const bases = new Set([...keep].map((digest) => basePath(store, digest)));
     for (const name of await readdir(store.basesDir).catch(() => [])) {
       const path = join(store.basesDir, name);
-      if (bases.has(path)) continue;
-      if (name.endsWith(".erofs")) await remove(path, "bases");
-      else await rm(path, { force: true });
+      if (!bases.has(path)) await remove(path, "bases");
     }
     return freed;
   });
   await store.staging.sweep(now);
-  await store.blobs.sweepUnfinished(now - unfinishedMs);
+  for (const dir of [store.blobs.dir, store.names.dir]) {
+    await sweepUnfinished(dir, now - unfinishedMs);
+  }
   await sweepLocks(op, store.locksDir);
   return { names, ...report };
 }

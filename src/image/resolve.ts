@@ -113,8 +113,9 @@ async function fromStoreByDigest(
 async function fetchImage(op: Op, store: ImageStore, asked: Asked): Promise<StoredImage> {
   const { reference, name, options } = asked;
   await using staging = isStaged(reference) ? await store.staging.open("image") : null;
-  const source = await openSource(op, asked, store, staging?.path ?? "");
+  // Before reading: a file that changes meanwhile must not count as read.
   const stamp = isArchive(reference) ? await archiveStamp(reference.path) : null;
+  const source = await openSource(op, asked, store, staging?.path ?? "");
   const known = await recordOf(store, name, { ...options, pull: "always" });
   const digest = await ingest(op, store, source, options.arch, (found) =>
     record(op, store, asked, found, source.origin, stamp),

@@ -76,7 +76,7 @@ export function parseDigest(text: string, at: number): string {
 }
 
 function looksLikeHost(first: string): boolean {
-  return /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  return /[.:]/.test(first) || first === "localhost";
 }
 
 function canonicalRegistry(host: string): string {

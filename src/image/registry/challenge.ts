@@ -27,6 +27,8 @@ export function parseChallenges(header: string): readonly Challenge[] {
     if (scanner.take(token68) !== null && !scanner.at("=")) continue;
     scanner.rewind();
     while (readParameter(scanner, parameters));
+    scanner.take(space);
+    if (!scanner.at(",")) return challenges;
   }
 }
 

@@ -8,14 +8,14 @@ import { digestHex, isSha256Digest, sha256Of } from "../digest.ts";
 
 /** Files named by the digest of their content; a name that exists is complete and was verified. */
 export class Blobs {
-  readonly #dir: string;
+  readonly dir: string;
 
   constructor(root: string) {
-    this.#dir = join(root, "blobs", "sha256");
+    this.dir = join(root, "blobs", "sha256");
   }
 
   path(digest: string): string {
-    return join(this.#dir, digestHex(digest));
+    return join(this.dir, digestHex(digest));
   }
 
   /** Whether the blob is there in its full size; a shorter one is what a power cut left. */
@@ -53,13 +53,13 @@ export class Blobs {
 
   /** Stores bytes whose digest the caller has checked. */
   async put(digest: string, bytes: Uint8Array): Promise<void> {
-    await ensurePrivateDir(this.#dir);
+    await ensurePrivateDir(this.dir);
     await writeFileAtomic(this.path(digest), bytes);
   }
 
   /** Gives a finished, verified file on the same file system its final name. */
   async adopt(path: string, digest: string): Promise<void> {
-    await ensurePrivateDir(this.#dir);
+    await ensurePrivateDir(this.dir);
     try {
       await rename(path, this.path(digest));
     } catch (error) {
@@ -73,17 +73,7 @@ export class Blobs {
 
   /** Every blob of the store, in no order. */
   async list(): Promise<readonly string[]> {
-    const names = await readdir(this.#dir).catch(() => []);
+    const names = await readdir(this.dir).catch(() => []);
     return names.map((name) => `sha256:${name}`).filter(isSha256Digest);
-  }
-
-  /** Removes what interrupted writes left beside the blobs, if it is older than `before`. */
-  async sweepUnfinished(before: number): Promise<void> {
-    for (const name of await readdir(this.#dir).catch(() => [])) {
-      if (isSha256Digest(`sha256:${name}`)) continue;
-      const path = join(this.#dir, name);
-      const facts = await stat(path).catch(() => null);
-      if (facts !== null && facts.mtimeMs < before) await rm(path, { force: true });
-    }
   }
 }

@@ -27,10 +27,10 @@ export type NewName = Omit<NameRecord, "v" | "lastUsedAt">;
 
 /** Name records: one small file each, so that two processes never rewrite each other's. */
 export class Names {
-  readonly #dir: string;
+  readonly dir: string;
 
   constructor(root: string) {
-    this.#dir = join(root, "names");
+    this.dir = join(root, "names");
   }
 
   /** Null when the name is not known; `store_corrupt` when its file cannot be read. */
@@ -40,7 +40,7 @@ export class Names {
   }
 
   async put(record: NewName): Promise<void> {
-    await ensurePrivateDir(this.#dir);
+    await ensurePrivateDir(this.dir);
     const body = `${JSON.stringify({ v: 1, ...record }, null, 2)}\n`;
     await writeFileAtomic(this.#path(record.reference, record.arch), body);
   }
@@ -57,10 +57,10 @@ export class Names {
   /** All readable records, by reference and architecture; unreadable files are told to `onCorrupt`. */
   async list(onCorrupt: (error: MicroagentError) => void): Promise<readonly NameRecord[]> {
     const records: NameRecord[] = [];
-    for (const file of await readdir(this.#dir).catch(() => [])) {
+    for (const file of await readdir(this.dir).catch(() => [])) {
       if (!file.endsWith(".json") || file.startsWith(".")) continue;
       try {
-        const record = await this.#read(join(this.#dir, file));
+        const record = await this.#read(join(this.dir, file));
         if (record !== null) records.push(record);
       } catch (error) {
         if (!(error instanceof MicroagentError)) throw error;
@@ -85,7 +85,7 @@ export class Names {
   }
 
   #path(reference: string, arch: GuestArchitecture): string {
-    return join(this.#dir, `${digestHex(sha256Of(`${reference}\n${arch}`))}.json`);
+    return join(this.dir, `${digestHex(sha256Of(`${reference}\n${arch}`))}.json`);
   }
 }
 

@@ -1,0 +1,21 @@
+import { withOp } from "../../../src/base/op.ts";
+import { ensureBaseImage } from "../../../src/image/base-image.ts";
+import { resolveImage } from "../../../src/image/resolve.ts";
+import { openStore } from "../../../src/image/store.ts";
+
+/* One pull and base build in a process of its own: `pull-process.js STATE_DIR REFERENCE`. Notes go to stderr. */
+
+const [dir = "", reference = ""] = process.argv.slice(2);
+const onProgress = (event: { kind: string; text?: string }) => {
+  if (event.kind === "note") process.stderr.write(`${event.text}\n`);
+};
+await withOp("pull", { onProgress }, async (op) => {
+  const store = openStore({ root: dir, images: `${dir}/images` });
+  const image = await resolveImage(op, store, reference, {
+    arch: "x86_64",
+    pull: "missing",
+    insecureRegistries: [],
+  });
+  const base = await ensureBaseImage(op, store, image);
+  process.stdout.write(`${JSON.stringify({ digest: image.digest, base: base.path })}\n`);
+});

@@ -1,0 +1,159 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { withOp } from "../../../src/base/op.ts";
+import { ensureBaseImage } from "../../../src/image/base-image.ts";
+import { listImages } from "../../../src/image/catalogue.ts";
+import { pruneImages } from "../../../src/image/prune.ts";
+import { type FaultProxy, startFaultProxy } from "../../fixtures/fault-proxy.ts";
+import { type TempStore, tempStore } from "../../fixtures/image-store.ts";
+import { digestOf, makeOciLayout, type OciLayout } from "../../fixtures/oci-layout.ts";
+import { startRegistry, type TestRegistry } from "../../fixtures/registry.ts";
+import { type Compiled, compileForNode } from "../../support/compiled.ts";
+
+const run = promisify(execFile);
+const program = "test/real/image/pull-process.ts";
+
+let dir: string;
+let registry: TestRegistry;
+let proxy: FaultProxy;
+let layout: OciLayout;
+let compiled: Compiled;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "microagent-shared-"));
+  compiled = await compileForNode([program]);
+  registry = await startRegistry();
+  proxy = await startFaultProxy(registry.host);
+  layout = await makeOciLayout(join(dir, "oci"), {
+    layers: [
+      { entries: [{ path: "a", content: randomBytes(1_500_000) }] },
+      { entries: [{ path: "b", content: randomBytes(700_000) }] },
+    ],
+  });
+  await registry.push(layout.reference, "app:1");
+});
+afterAll(async () => {
+  await proxy?.[Symbol.asyncDispose]();
+  await registry?.close();
+  await compiled?.[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Pulling {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+function pull(temp: TempStore): Pulling {
+  const child = spawn(process.execPath, [compiled.path(program), temp.dir, `${proxy.host}/app:1`]);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, stdout, stderr })),
+  );
+  return { child, ended };
+}
+
+function blobRequests(since: number): readonly string[] {
+  return proxy.seen
+    .slice(since)
+    .filter((one) => one.path.includes("/blobs/"))
+    .map((one) => one.path);
+}
+
+const slowly = { kind: "slow", pieceBytes: 32_768, pauseMs: 20 } as const;
+
+/** Resolves when the first partial download of the store holds some bytes. */
+async function someBytes(temp: TempStore): Promise<void> {
+  for (;;) {
+    for (const name of await readdir(temp.store.partialDir).catch(() => [])) {
+      const facts = await stat(join(temp.store.partialDir, name)).catch(() => null);
+      if ((facts?.size ?? 0) > 100_000) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function quietly<T>(work: Parameters<typeof withOp<T>>[2]): Promise<T> {
+  return withOp("test", {}, work);
+}
+
+test("two processes that want one image do the work once", async () => {
+  await using temp = await tempStore();
+  proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
+  const since = proxy.seen.length;
+  const both = await Promise.all([pull(temp).ended, pull(temp).ended]);
+  expect(both.map((one) => one.code)).toEqual([0, 0]);
+  expect(both[0]?.stdout).toBe(both[1]?.stdout);
+  expect(both.map((one) => one.stderr).join("")).toContain("Waiting for another pull");
+  const blobs = blobRequests(since);
+  expect(blobs).toHaveLength(3);
+  expect(new Set(blobs).size).toBe(3);
+});
+
+test("a killed pull leaves a readable store, and the next one goes on", async () => {
+  await using temp = await tempStore();
+  proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
+  const { child, ended } = pull(temp);
+  await someBytes(temp);
+  child.kill("SIGKILL");
+  await ended;
+  expect(await quietly((op) => listImages(op, temp.store))).toEqual([]);
+  await expect(temp.resolve(`${proxy.host}/app:1`, { pull: "never" })).rejects.toMatchObject({
+    code: "image_not_found",
+  });
+
+  proxy.rule = () => null;
+  const since = proxy.seen.length;
+  const image = await temp.resolve(`${proxy.host}/app:1`);
+  const resumed = proxy.seen.slice(since).filter((one) => one.headers.range !== undefined);
+  expect(resumed.length).toBeGreaterThan(0);
+  for (const layer of image.layers) {
+    expect(digestOf(await readFile(layer.path))).toBe(layer.digest);
+  }
+});
+
+test("pulls killed at twenty moments never harm the next one", async () => {
+  await using temp = await tempStore();
+  proxy.rule = (request) =>
+    request.path.includes("/blobs/") ? { kind: "slow", pieceBytes: 65_536, pauseMs: 5 } : null;
+  for (let round = 0; round < 20; round++) {
+    const { child, ended } = pull(temp);
+    setTimeout(() => child.kill("SIGKILL"), 100 + round * 35);
+    await ended;
+    await quietly((op) => listImages(op, temp.store));
+  }
+  const last = await pull(temp).ended;
+  expect(last).toMatchObject({ code: 0 });
+  await run("fsck.erofs", [JSON.parse(last.stdout).base]);
+  await quietly((op) => pruneImages(op, temp.store, { inUse: new Set(), unusedForMs: null }));
+  // What is left is the image and nothing else.
+  const litter = async (name: string) => await readdir(join(temp.store.root, name)).catch(() => []);
+  expect(await litter("partial")).toEqual([]);
+  expect(await litter("staging")).toEqual([]);
+  expect(await litter("pins")).toEqual([]);
+  expect(await litter("locks")).toEqual([]);
+  expect(await litter("blobs/sha256")).toHaveLength(4);
+  expect(await litter("names")).toHaveLength(1);
+});
+
+test("pruning beside a pull takes nothing from it", async () => {
+  await using temp = await tempStore();
+  proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
+  const pulling = temp.resolve(`${proxy.host}/app:1`);
+  await someBytes(temp);
+  const report = await quietly((op) =>
+    pruneImages(op, temp.store, { inUse: new Set(), unusedForMs: null }),
+  );
+  expect(report).toMatchObject({ blobs: 0, partials: 0 });
+  const image = await pulling;
+  const base = await quietly((op) => ensureBaseImage(op, temp.store, image));
+  await run("fsck.erofs", [base.path]);
+});
