@@ -42,8 +42,8 @@ export async function buildExt4(
   const spoolPath = `${outPath}.spool`;
   const spool = await OutputFile.create(spoolPath);
   try {
-    const { tree } = await unpackLayers(op, layers, spool);
-    await spool.drain(op);
+    const { tree, endBlock } = await unpackLayers(op, layers, spool);
+    await spool.finish(op, endBlock * ext4.blockBytes);
     const source = await open(spoolPath, "r");
     try {
       return await convert(op, tree, source, outPath, options);

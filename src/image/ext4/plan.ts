@@ -1,4 +1,5 @@
 import { MicroagentError } from "../../base/errors.ts";
+import { displayName } from "../tar/entry.ts";
 import { fileType } from "../tree/inodes.ts";
 import { storedBlocks } from "../tree/stored-blocks.ts";
 import type { FileTree } from "../tree/tree.ts";
@@ -48,8 +49,9 @@ export function planTree(tree: FileTree): Ext4Plan {
 function blocksOf(tree: FileTree, inode: number): number {
   const { inodes } = tree;
   const set = inodes.xattrs[inode] ?? 0;
+  const path = () => displayName(tree.pathOfInode(inode));
   const xattrBlocks =
-    set !== 0 && encodeXattrs(tree.xattrSets.get(set), () => "").block !== null ? 1 : 0;
+    set !== 0 && encodeXattrs(tree.xattrSets.get(set), path).block !== null ? 1 : 0;
   switch (inodes.typeOf(inode)) {
     case fileType.file: {
       const sparse = inodes.sparse.get(inode);

@@ -1,5 +1,15 @@
 import { execFile } from "node:child_process";
-import { chmod, link, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -111,7 +121,16 @@ beforeAll(async () => {
   await run("umoci", ["unpack", ...rootless, "--image", `${layout.dir}:${layout.tag}`, bundle]);
   const rootfs = join(bundle, "rootfs");
   const archive = join(dir, "rootfs.tar");
-  await run("tar", ["-C", rootfs, "--format=posix", "--xattrs", "--xattrs-include=*", "-cf", archive, "."]);
+  await run("tar", [
+    "-C",
+    rootfs,
+    "--format=posix",
+    "--xattrs",
+    "--xattrs-include=*",
+    "-cf",
+    archive,
+    ".",
+  ]);
   unpacked = listDirectory(rootfs, await readFile(archive));
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -179,7 +198,10 @@ test("every sparse dialect of GNU tar gives the file it was made from", async ()
     const layer = await storeLayer(dir, tar, "none");
     const out = join(dir, "sparse.erofs");
     await withOp("test", {}, (op) => buildErofs(op, [layer], out, { seedDigest }));
-    expect(readErofs(out).files.get("data/holes")).toMatchObject({ size: 9_000_000, sha256: wanted });
+    expect(readErofs(out).files.get("data/holes")).toMatchObject({
+      size: 9_000_000,
+      sha256: wanted,
+    });
   }
 });
 
@@ -204,7 +226,13 @@ test("a zstd layer gives what the same layer in gzip gives", async () => {
   const source = `oci:${join(dir, "layout")}:latest`;
   // Docker's manifests have no zstd, and skopeo keeps gzip where nothing forces it to compress anew.
   await run("skopeo", ["copy", "--dest-decompress", source, `dir:${zstd}-plain`]);
-  await run("skopeo", ["copy", "--dest-compress", "--dest-compress-format=zstd", `dir:${zstd}-plain`, `dir:${zstd}`]);
+  await run("skopeo", [
+    "copy",
+    "--dest-compress",
+    "--dest-compress-format=zstd",
+    `dir:${zstd}-plain`,
+    `dir:${zstd}`,
+  ]);
   const manifest = JSON.parse(await readFile(join(zstd, "manifest.json"), "utf8")) as {
     layers: { digest: string; size: number; mediaType: string }[];
   };

@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import { isMicroagentError } from "../../../../src/base/errors.ts";
 import type { TarEntry } from "../../../../src/image/tar/entry.ts";
 import { TarReader } from "../../../../src/image/tar/reader.ts";
-import { number, paxRecords, type RawEntry, rawEntry, rawTar, special } from "../../../fixtures/raw-tar.ts";
+import {
+  number,
+  paxRecords,
+  type RawEntry,
+  rawEntry,
+  rawTar,
+  special,
+} from "../../../fixtures/raw-tar.ts";
 
 interface ReadEntry extends TarEntry {
   readonly data: string;
@@ -155,7 +162,16 @@ describe("extended headers", () => {
     ]);
   });
   test("headers of one entry do not reach the next", () => {
-    const tar = rawTar({ name: "a", pax: [["path", "other"], ["uid", "5"]] }, { name: "b" });
+    const tar = rawTar(
+      {
+        name: "a",
+        pax: [
+          ["path", "other"],
+          ["uid", "5"],
+        ],
+      },
+      { name: "b" },
+    );
     expect(read(tar).map((entry) => [entry.path, entry.uid])).toEqual([
       ["other", 5],
       ["b", 0],
@@ -163,11 +179,12 @@ describe("extended headers", () => {
   });
   test("GNU long names and links", () => {
     const name = `${"n".repeat(150)}`;
-    const tar = rawTar(
-      special("K", `${"t".repeat(200)}\0`),
-      special("L", `${name}\0`),
-      { name: "cut", type: "2", link: "cut", format: "gnu" },
-    );
+    const tar = rawTar(special("K", `${"t".repeat(200)}\0`), special("L", `${name}\0`), {
+      name: "cut",
+      type: "2",
+      link: "cut",
+      format: "gnu",
+    });
     expect(read(tar)[0]).toMatchObject({ path: name, linkPath: "t".repeat(200) });
   });
 });
@@ -290,14 +307,30 @@ describe("broken archives", () => {
   test.each<[string, RawEntry, string]>([
     ["a size that is no number", { name: "a", patch: (b) => b.write("zzz", 124) }, "image_corrupt"],
     ["a negative size", { name: "a", size: -1 }, "image_corrupt"],
-    ["an owner that is no number", { name: "a", patch: (b) => b.write("99", 108) }, "image_corrupt"],
+    [
+      "an owner that is no number",
+      { name: "a", patch: (b) => b.write("99", 108) },
+      "image_corrupt",
+    ],
     ["an owner beyond 32 bits", { name: "a", pax: [["uid", "4294967296"]] }, "image_corrupt"],
     ["an unknown type", { name: "a", type: "Q" }, "image_corrupt"],
     ["a device number out of range", { name: "a", type: "3", major: 4096 }, "image_corrupt"],
     ["a NUL in a PAX path", { name: "a", pax: [["path", "a\0b"]] }, "image_corrupt"],
-    ["too many attribute bytes", { name: "a", pax: [["SCHILY.xattr.user.x", "v".repeat(65_600)]] }, "image_hostile"],
-    ["an endless PAX header", { name: "a", pax: [["comment", "v".repeat(1 << 20)]] }, "image_hostile"],
-    ["a file larger than any file system", { name: "a", pax: [["size", `${2 ** 50}`]] }, "image_hostile"],
+    [
+      "too many attribute bytes",
+      { name: "a", pax: [["SCHILY.xattr.user.x", "v".repeat(65_600)]] },
+      "image_hostile",
+    ],
+    [
+      "an endless PAX header",
+      { name: "a", pax: [["comment", "v".repeat(1 << 20)]] },
+      "image_hostile",
+    ],
+    [
+      "a file larger than any file system",
+      { name: "a", pax: [["size", `${2 ** 50}`]] },
+      "image_hostile",
+    ],
   ])("%s", (_, entry, code) => {
     expect(failure(rawTar(entry)).code).toBe(code);
   });
@@ -337,7 +370,10 @@ test("no bytes whatever make the reader do anything but read or refuse", () => {
       fc.uint8Array({ minLength: 1, maxLength: 40 }),
       fc.integer({ min: 0, max: 2500 }),
       (noise, at) => {
-        const tar = rawTar({ name: "a", data: "x".repeat(600), pax: [["uid", "7"]] }, { name: "b" });
+        const tar = rawTar(
+          { name: "a", data: "x".repeat(600), pax: [["uid", "7"]] },
+          { name: "b" },
+        );
         tar.set(noise.subarray(0, Math.max(0, tar.length - at)), Math.min(at, tar.length - 1));
         expect(["none", "image_corrupt", "image_hostile"]).toContain(failure(tar).code);
       },

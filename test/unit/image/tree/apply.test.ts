@@ -4,7 +4,11 @@ import type { RawEntry } from "../../../fixtures/raw-tar.ts";
 import { sha256 } from "../../../fixtures/tree-listing.ts";
 
 const file = (name: string, data = name): RawEntry => ({ name, data });
-const dir = (name: string, more: Partial<RawEntry> = {}): RawEntry => ({ name, type: "5", ...more });
+const dir = (name: string, more: Partial<RawEntry> = {}): RawEntry => ({
+  name,
+  type: "5",
+  ...more,
+});
 const link = (name: string, target: string): RawEntry => ({ name, type: "2", link: target });
 const hard = (name: string, target: string): RawEntry => ({ name, type: "1", link: target });
 
@@ -90,11 +94,17 @@ describe("replacing", () => {
       [file("a", "x".repeat(9000)), file("a", "short"), file("b", "y".repeat(5000))],
       [file("a", "z".repeat(4097)), file("b", "b")],
     );
-    expect(tree.files.get("a")).toMatchObject({ size: 4097, sha256: sha256(Buffer.alloc(4097, "z")) });
+    expect(tree.files.get("a")).toMatchObject({
+      size: 4097,
+      sha256: sha256(Buffer.alloc(4097, "z")),
+    });
     expect(tree.files.get("b")?.sha256).toBe(sha256(Buffer.from("b")));
   });
   test("one name of a hard-linked file leaves the others", async () => {
-    const tree = await listingOf([file("a", "old"), hard("b", "a"), hard("c", "a")], [file("a", "new")]);
+    const tree = await listingOf(
+      [file("a", "old"), hard("b", "a"), hard("c", "a")],
+      [file("a", "new")],
+    );
     expect(tree.sameFile).toEqual([["b", "c"]]);
     expect(tree.files.get("b")).toMatchObject({ links: 2, sha256: sha256(Buffer.from("old")) });
     expect(tree.files.get("a")).toMatchObject({ links: 1, sha256: sha256(Buffer.from("new")) });
@@ -103,7 +113,9 @@ describe("replacing", () => {
 
 describe("metadata", () => {
   test("is exact: owners, modes, times, attributes, devices", async () => {
-    const capability = Uint8Array.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const capability = Uint8Array.from([
+      1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]);
     const tree = await listingOf([
       { name: "ping", mode: 0o4755, pax: [["SCHILY.xattr.security.capability", capability]] },
       { name: "deep", uid: 4_000_000_000, gid: 65_536, pax: [["mtime", "-1.5"]] },
@@ -128,7 +140,12 @@ describe("metadata", () => {
   });
   test("of the root can be set, its type cannot", async () => {
     const tree = await listingOf([dir("./", { mode: 0o700, uid: 9, mtime: 12 })]);
-    expect(tree.files.get("")).toMatchObject({ mode: 0o040700, uid: 9, mtimeSeconds: 12, links: 2 });
+    expect(tree.files.get("")).toMatchObject({
+      mode: 0o040700,
+      uid: 9,
+      mtimeSeconds: 12,
+      links: 2,
+    });
     expect((await refusal([link("/", "elsewhere")])).code).toBe("image_hostile");
   });
   test("counts links: names of files, subdirectories of directories", async () => {
@@ -160,7 +177,12 @@ describe("paths", () => {
   test("missing parents are made: root's, 0755", async () => {
     const tree = await listingOf([{ name: "a/b/c", uid: 7 }]);
     expect(paths(tree)).toEqual(["a/", "a/b/", "a/b/c"]);
-    expect(tree.files.get("a/b")).toMatchObject({ mode: 0o040755, uid: 0, gid: 0, mtimeSeconds: 0 });
+    expect(tree.files.get("a/b")).toMatchObject({
+      mode: 0o040755,
+      uid: 0,
+      gid: 0,
+      mtimeSeconds: 0,
+    });
   });
   test("leading slashes, dots and inner .. are cleaned as container tools do", async () => {
     const tree = await listingOf([file("/a"), file("./b"), file("x/./../c"), file("//d//e")]);
@@ -229,7 +251,11 @@ describe("hostile layers are refused by name", () => {
     ["overlong name", [{ name: "x", pax: [["path", "n".repeat(256)]] }], "image_hostile"],
     ["overlong path", [{ name: "x", pax: [["path", "n/".repeat(2100)]] }], "image_hostile"],
     ["too deep a path", [{ name: "x", pax: [["path", "n/".repeat(1100)]] }], "image_hostile"],
-    ["overlong target", [{ name: "x", type: "2", pax: [["linkpath", "t".repeat(4096)]] }], "image_hostile"],
+    [
+      "overlong target",
+      [{ name: "x", type: "2", pax: [["linkpath", "t".repeat(4096)]] }],
+      "image_hostile",
+    ],
     ["empty target", [link("x", "")], "image_corrupt"],
   ])("%s", async (_, entries, code) => {
     expect((await refusal(entries)).code).toBe(code);

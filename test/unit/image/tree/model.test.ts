@@ -10,7 +10,10 @@ const data = fc
   .tuple(fc.constantFrom("x", "y", "z"), fc.constantFrom(0, 1, 511, 4096, 4097, 20_000))
   .map(([letter, length]) => letter.repeat(length));
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("file" as const), path, data, uid: fc.nat(9) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("file" as const), path, data, uid: fc.nat(9) }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -22,7 +25,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 1,
     // A target that leads nowhere: going through it is another test's business.
-    arbitrary: fc.record({ do: fc.constant("link" as const), path, target: fc.constant("nowhere") }),
+    arbitrary: fc.record({
+      do: fc.constant("link" as const),
+      path,
+      target: fc.constant("nowhere"),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("whiteout" as const), path }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("opaque" as const), path }) },

@@ -36,7 +36,10 @@ export function naiveTree(layers: readonly (readonly Action[])[]): string[] | nu
     const touched = new Set<string>();
     for (const action of actions) {
       const { path } = action;
-      const parents = path.split("/").slice(0, -1).map((_, i, all) => all.slice(0, i + 1).join("/"));
+      const parents = path
+        .split("/")
+        .slice(0, -1)
+        .map((_, i, all) => all.slice(0, i + 1).join("/"));
       if (action.do === "whiteout" || action.do === "opaque") {
         if (parents.some((parent) => !isDir(tree.get(parent)))) continue;
         if (action.do === "opaque" && !isDir(tree.get(path))) continue;
