@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { placeText } from "./cross-field.ts";
@@ -115,8 +115,8 @@ class Capturing {
   }
 
   #unreadable(path: string, place: Place, error: unknown): unknown {
-    const errno = errnoOf(error);
-    if (errno === undefined || !/^E[A-Z]+$/.test(errno)) return error;
+    const errno = isMicroagentError(error) ? undefined : errnoOf(error);
+    if (errno === undefined || !errno.startsWith("E")) return error;
     const reason =
       errno === "ENOENT" || errno === "ENOTDIR" ? "does not exist" : `cannot be read (${errno})`;
     return this.#fault(place, `File "${path}" ${reason}: wanted a regular file`, error);

@@ -12,13 +12,23 @@ import { unknownKeyComplaint } from "./unknown-key.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What the schema has against a document, as problems with places. */
+/** How many problems are looked at; those behind them are only counted. */
+const lookedAtMax = 200;
+
+/** What the schema has against a document, as problems with places, and how many there are in all. */
 export function problemsOfIssues(
   issues: readonly Issue[],
   root: unknown,
   source: SpecSource,
-): Problem[] {
-  return issues.flatMap((issue) => problemsOfIssue(issue, [], root, source));
+): { readonly problems: readonly Problem[]; readonly count: number } {
+  const problems: Problem[] = [];
+  let count = 0;
+  for (const issue of issues) {
+    const weight = issue.code === "unrecognized_keys" ? issue.keys.length : 1;
+    count += weight;
+    if (problems.length < lookedAtMax) problems.push(...problemsOfIssue(issue, [], root, source));
+  }
+  return { problems, count: Math.max(count, problems.length) };
 }
 
 function problemsOfIssue(
@@ -31,9 +41,9 @@ function problemsOfIssue(
   const value = valueAt(root, path);
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) =>
-        source.problem([...path, key], "key", unknownKeyComplaint(path, key)),
-      );
+      return issue.keys
+        .slice(0, lookedAtMax)
+        .map((key) => source.problem([...path, key], "key", unknownKeyComplaint(path, key)));
     case "invalid_union":
       return problemsOfUnion(issue, path, root, source);
     case "invalid_key":

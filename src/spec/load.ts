@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { checkSpecFile } from "./cross-field.ts";
@@ -50,7 +50,10 @@ export function parseSpec(text: string, fileName: string, baseDir: string): Load
   refuse(complaints.map(({ range, path, complaint }) => source.problemAt(range, path, complaint)));
   if (value === undefined || value === null) refuse([source.problem([], "value", emptyFile)]);
   const parsed = specSchema.safeParse(value);
-  if (!parsed.success) refuse(problemsOfIssues(parsed.error.issues, value, source));
+  if (!parsed.success) {
+    const { problems, count } = problemsOfIssues(parsed.error.issues, value, source);
+    refuse(problems, count);
+  }
   const spec = parsed.data as SpecFile;
   refuse(
     checkSpecFile(spec).map(({ place, at, sentence, hint }) =>
@@ -60,10 +63,10 @@ export function parseSpec(text: string, fileName: string, baseDir: string): Load
   return { spec, source, baseDir };
 }
 
-function refuse(problems: readonly Problem[]): void {
+function refuse(problems: readonly Problem[], count = problems.length): void {
   const inOrder = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
   const [first, ...rest] = inOrder;
-  if (first !== undefined) throw specError([first, ...rest]);
+  if (first !== undefined) throw specError([first, ...rest], count);
 }
 
 async function readSpecFile(path: string): Promise<Uint8Array> {
@@ -93,6 +96,7 @@ async function readSpecFile(path: string): Promise<Uint8Array> {
 }
 
 function unreadable(path: string, error: unknown): unknown {
+  if (isMicroagentError(error)) return error;
   const errno = errnoOf(error);
   if (errno === undefined) return error;
   if (errno === "ENOENT" || errno === "ENOTDIR") {

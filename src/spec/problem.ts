@@ -29,10 +29,13 @@ export function problemText(problem: Problem): string {
  * The error of a spec file with problems: the first is the message, all of them (at most
  * `limits.spec.problemsMax`) are in `details.problems`.
  */
-export function specError(problems: readonly [Problem, ...Problem[]]): MicroagentError {
+export function specError(
+  problems: readonly [Problem, ...Problem[]],
+  count: number = problems.length,
+): MicroagentError {
   const [first] = problems;
   const shown = problems.slice(0, limits.spec.problemsMax);
-  const more = problems.length - 1;
+  const more = count - 1;
   return new MicroagentError("spec_invalid", problemText(first), {
     hint: hintOf(first, more),
     details: {
@@ -44,7 +47,7 @@ export function specError(problems: readonly [Problem, ...Problem[]]): Microagen
       wanted: first.wanted,
       nearest: first.nearest,
       problems: shown,
-      problemCount: problems.length,
+      problemCount: count,
     },
   });
 }

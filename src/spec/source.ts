@@ -90,10 +90,14 @@ export class SpecSource {
 }
 
 function starOut(text: string, hidden: readonly SourceRange[]): string {
-  let shown = text;
-  for (const { start, end } of hidden) {
-    const stars = text.slice(start, end).replace(/[^\s]/g, "*");
-    shown = shown.slice(0, start) + stars + shown.slice(end);
+  const inOrder = [...hidden].sort((a, b) => a.start - b.start);
+  let shown = "";
+  let at = 0;
+  for (const { start, end } of inOrder) {
+    if (end <= at) continue;
+    const from = Math.max(start, at);
+    shown += text.slice(at, from) + text.slice(from, end).replace(/\S/g, "*");
+    at = end;
   }
-  return shown;
+  return shown + text.slice(at);
 }

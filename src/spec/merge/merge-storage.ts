@@ -4,7 +4,7 @@ import { parseDiskFlag } from "../flags/disk-flag.ts";
 import { parseEnvFlag } from "../flags/env-flag.ts";
 import { parseOutputFlag } from "../flags/output-flag.ts";
 import { parseVolumeFlag } from "../flags/volume-flag.ts";
-import { type Placed, placedItems } from "../placed.ts";
+import { type Placed, placedItems, within } from "../placed.ts";
 import type { PlanDisk, RunPlan } from "../plan.ts";
 import type { DiskEntry } from "../schema/storage-schema.ts";
 import { type Merging, valuesOf } from "./merging.ts";
@@ -47,7 +47,7 @@ export function mergeStorage(merging: Merging): Storage {
       src: resolve(baseDir, value.src),
       dst: cleanGuestPath(value.dst),
       mode: value.mode === undefined ? null : Number.parseInt(value.mode, 8),
-      place,
+      place: within(place, "src"),
     })),
     outputs: valuesOf(outputs).map(({ name, path }) => ({ name, path: cleanGuestPath(path) })),
     disks: [...disks.map(planDisk("disk")), ...bundles.map(planDisk("bundle"))],

@@ -73,6 +73,7 @@ function tokensOf(
   const parser = new Parser();
   const tokens: Token[] = [];
   let count = 0;
+  let escapes = 0;
   let offset = 0;
   for (const lexeme of new Lexer().lex(text)) {
     offset = Math.min(offset + lexeme.length, text.length);
@@ -81,6 +82,16 @@ function tokensOf(
         { start: offset, end: offset + 1 },
         {
           sentence: `The file has more than ${limits.spec.tokensMax} YAML tokens: wanted a shorter one`,
+        },
+      );
+    }
+    escapes += lexeme.startsWith('"') ? lexeme.split("\\").length - 1 : 0;
+    if (escapes > limits.spec.escapesMax) {
+      fail(
+        { start: offset - lexeme.length, end: offset },
+        {
+          sentence: `Double-quoted texts hold more than ${limits.spec.escapesMax} backslashes: wanted fewer`,
+          hint: "Use a block text (key: |), which takes backslashes as they are",
         },
       );
     }
