@@ -11,7 +11,8 @@ import { root, runMain, say } from "./steps.mjs";
 async function generatedFiles() {
   await buildDist();
   const { errorTable } = await compiled("src/base/errors.js");
-  return { "docs/errors.md": errorsPage(errorTable) };
+  const { specFiles } = await compiled("src/spec/generate/spec-files.js");
+  return { "docs/errors.md": errorsPage(errorTable), ...specFiles() };
 }
 
 /** @param {string} path below dist */
