@@ -59,6 +59,20 @@ test("the lock file names no server: packages come from whatever registry is con
   expect(read("package-lock.json")).not.toContain('"resolved"');
 });
 
+test("the lock file is whole for every platform, so that npm ci accepts it everywhere", () => {
+  const packages: Record<string, { optionalDependencies?: Record<string, string> }> = JSON.parse(
+    read("package-lock.json"),
+  ).packages;
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) =>
+        packages[`node_modules/${name}`] === undefined &&
+        packages[`${path}/node_modules/${name}`] === undefined,
+    ),
+  );
+  expect(missing).toEqual([]);
+});
+
 test("an example tells editors where its schema is", () => {
   const examples = select(["examples"], [".yaml", ".yml"]);
   const wrong = examples.filter((path) => {
