@@ -1,13 +1,15 @@
-import { type BigIntStats, constants } from "node:fs";
-import { lstat, open, readdir, readlink, realpath } from "node:fs/promises";
-import { errnoOf, MicroagentError } from "../base/errors.ts";
+import type { BigIntStats } from "node:fs";
+import { lstat, readdir, readlink, realpath } from "node:fs/promises";
+import { errnoOf } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
+import { type HostContent, loadSmall, readLarge, smallBytesMax } from "./host-content.ts";
+import { hostReadError } from "./host-read-error.ts";
 import { type EntryType, type TreeEntry, type TreeItem, treeEntry } from "./tree.ts";
 
-/** Large enough that a read's round trip through the thread pool does not matter. */
-const readBytes = 256 * 1024;
-const zeros = Buffer.alloc(readBytes);
-const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** Small files are read this far ahead of the one being sent. */
+const aheadMax = 8;
+/** Entries of one directory looked at together. */
+const lookMax = 64;
 
 /**
  * Reads a host file or directory as a tree, for `Agent.put`: entries in byte order of their paths'
@@ -20,14 +22,16 @@ export async function* readHostTree(op: Op, hostPath: string): AsyncIterable<Tre
     op.check();
     const type = typeOf(found.stats);
     if (type === "dir") {
-      yield { kind: "entry", entry: entryOf(found, "dir", null) };
+      yield { kind: "entry", entry: entryOf(found, found.stats, "dir", null) };
       // Last in, first out: the reverse order makes the smallest name the next one.
-      waiting.push(...(await list(found)).reverse());
+      waiting.push(...(await list(op, found)).reverse());
     } else if (type === "symlink") {
       const target = await readlink(found.host, { encoding: "buffer" });
-      yield { kind: "entry", entry: entryOf(found, "symlink", target) };
+      yield { kind: "entry", entry: entryOf(found, found.stats, "symlink", target) };
     } else if (type === "file") {
-      yield* readFile(op, found);
+      startLoading(found);
+      for (const next of waiting.slice(-aheadMax)) startLoading(next);
+      yield* fileItems(op, found);
     } else {
       const path = found.guest.toString();
       yield { kind: "skip", path, code: "unsupported", message: "Not a file, directory or link" };
@@ -40,6 +44,8 @@ interface Found {
   /** Path in the tree. */
   readonly guest: Buffer;
   readonly stats: BigIntStats;
+  /** The whole content, once it is asked for and if it is small. */
+  content: Promise<HostContent> | null;
 }
 
 const empty = Buffer.alloc(0);
@@ -49,65 +55,56 @@ const slash = Buffer.from("/");
 async function findRoot(hostPath: string): Promise<Found> {
   try {
     const host = Buffer.from(await realpath(hostPath));
-    return { host, guest: empty, stats: await lstat(host, { bigint: true }) };
+    return { host, guest: empty, stats: await lstat(host, { bigint: true }), content: null };
   } catch (error) {
-    throw readError(error, "Path", hostPath);
+    throw hostReadError(error, "Path", hostPath);
   }
 }
 
 /** The entries of a directory in byte order; what vanishes meanwhile is not there. */
-async function list(dir: Found): Promise<Found[]> {
+async function list(op: Op, dir: Found): Promise<Found[]> {
   const names = await readdir(dir.host, { encoding: "buffer" }).catch((error: unknown) => {
-    throw readError(error, "Directory", dir.host.toString());
+    throw hostReadError(error, "Directory", dir.host.toString());
   });
   names.sort(Buffer.compare);
   const found: Found[] = [];
-  for (const name of names) {
-    const host = Buffer.concat([dir.host, slash, name]);
-    const guest = dir.guest.length === 0 ? name : Buffer.concat([dir.guest, slash, name]);
-    try {
-      found.push({ host, guest, stats: await lstat(host, { bigint: true }) });
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw readError(error, "Path", host.toString());
-    }
+  for (let at = 0; at < names.length; at += lookMax) {
+    op.check();
+    const looked = await Promise.all(
+      names.slice(at, at + lookMax).map((name) => lookAt(dir, name)),
+    );
+    for (const entry of looked) if (entry !== null) found.push(entry);
   }
   return found;
 }
 
-async function* readFile(op: Op, found: Found): AsyncIterable<TreeItem> {
-  const path = found.host.toString();
-  const handle = await open(found.host, readFlags).catch((error: unknown) => {
-    throw readError(error, "File", path);
-  });
+async function lookAt(dir: Found, name: Buffer): Promise<Found | null> {
+  const host = Buffer.concat([dir.host, slash, name]);
+  const guest = dir.guest.length === 0 ? name : Buffer.concat([dir.guest, slash, name]);
   try {
-    const stats = await handle.stat({ bigint: true });
-    yield { kind: "entry", entry: entryOf({ ...found, stats }, "file", null) };
-    // Fewer blocks than bytes: somewhere there are holes, so zeros are worth looking for.
-    const sparse = stats.blocks * 512n < stats.size;
-    const read = () => handle.read(Buffer.allocUnsafeSlow(readBytes), 0, readBytes);
-    let hole = 0;
-    let ahead = read();
-    for (;;) {
-      const { bytesRead, buffer } = await ahead;
-      op.check();
-      if (bytesRead === 0) break;
-      // The disk works while the guest takes what we have.
-      ahead = read();
-      ahead.catch(() => {});
-      const data = buffer.subarray(0, bytesRead);
-      if (sparse && data.equals(zeros.subarray(0, bytesRead))) {
-        hole += bytesRead;
-        continue;
-      }
-      if (hole > 0) yield { kind: "hole", bytes: hole };
-      hole = 0;
-      yield { kind: "data", data };
-    }
-    if (hole > 0) yield { kind: "hole", bytes: hole };
-    yield { kind: "entry-end" };
-  } finally {
-    await handle.close();
+    return { host, guest, stats: await lstat(host, { bigint: true }), content: null };
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw hostReadError(error, "Path", host.toString());
   }
+}
+
+function startLoading(found: Found): void {
+  if (found.content !== null || typeOf(found.stats) !== "file") return;
+  if (found.stats.size > smallBytesMax) return;
+  found.content = loadSmall(found.host);
+  found.content.catch(() => {});
+}
+
+async function* fileItems(op: Op, found: Found): AsyncIterable<TreeItem> {
+  const content = found.content === null ? null : await found.content;
+  if (content?.data != null) {
+    yield { kind: "entry", entry: entryOf(found, content.stats, "file", null) };
+    if (content.data.length > 0) yield { kind: "data", data: content.data };
+  } else {
+    yield* readLarge(op, found.host, (stats) => entryOf(found, stats, "file", null));
+  }
+  yield { kind: "entry-end" };
 }
 
 function typeOf(stats: BigIntStats): EntryType | null {
@@ -116,27 +113,24 @@ function typeOf(stats: BigIntStats): EntryType | null {
   return stats.isSymbolicLink() ? "symlink" : null;
 }
 
-function entryOf(found: Found, type: EntryType, target: Buffer | null): TreeEntry {
+function entryOf(
+  found: Found,
+  stats: BigIntStats,
+  type: EntryType,
+  target: Buffer | null,
+): TreeEntry {
   const path = found.guest.toString();
-  const link = target === null ? null : target.toString();
+  // Rounded down, so that the nanoseconds are never negative, also before 1970.
+  const nanoseconds = ((stats.mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   return treeEntry({
     path,
     pathBytes: Buffer.from(path).equals(found.guest) ? null : found.guest,
     type,
-    mode: Number(found.stats.mode & 0o7777n),
-    sizeBytes: type === "file" ? Number(found.stats.size) : 0,
-    mtimeSeconds: Math.floor(Number(found.stats.mtimeNs / 1_000_000_000n)),
-    mtimeNanoseconds: Number(found.stats.mtimeNs % 1_000_000_000n),
-    link,
+    mode: Number(stats.mode & 0o7777n),
+    sizeBytes: type === "file" ? Number(stats.size) : 0,
+    mtimeSeconds: Number((stats.mtimeNs - nanoseconds) / 1_000_000_000n),
+    mtimeNanoseconds: Number(nanoseconds),
+    link: target === null ? null : target.toString(),
     linkBytes: target === null || Buffer.from(target.toString()).equals(target) ? null : target,
-  });
-}
-
-function readError(cause: unknown, what: string, path: string): MicroagentError {
-  const errno = errnoOf(cause);
-  const detail = errno === "ENOENT" ? "does not exist" : `cannot be read (${errno ?? cause})`;
-  return new MicroagentError("invalid_argument", `${what} "${path}" ${detail}`, {
-    cause,
-    details: { errno },
   });
 }
