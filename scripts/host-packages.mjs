@@ -21,6 +21,11 @@ const qemu =
 export const runtimePieces = [
   { ...qemu, use: "runs the machines" },
   { package: "mmdebstrap", program: "mmdebstrap", use: "builds images from the distribution" },
+  {
+    package: "debian-archive-keyring",
+    file: "/usr/share/keyrings/debian-archive-keyring.gpg",
+    use: "proves the packages of Debian images",
+  },
   { package: "e2fsprogs", program: "mke2fs", use: "formats scratch disks" },
 ];
 
