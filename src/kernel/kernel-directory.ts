@@ -20,6 +20,7 @@ import {
   type StoredModule,
   writeRecord,
 } from "./record.ts";
+import { removeAbandoned } from "./scratch-dir.ts";
 import { soundRecord } from "./store.ts";
 
 /** Everything that becomes one directory of the kernel store. */
@@ -58,6 +59,7 @@ export async function publishKernel(
   parts: KernelParts,
 ): Promise<KernelRecord> {
   await ensurePrivateDir(layout.kernels);
+  await removeAbandoned(op, layout.kernels);
   await using temp = await makeTempDir(layout.kernels, `.${parts.name}.`);
   try {
     const record = await fill(op, temp.path, parts);

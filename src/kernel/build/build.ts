@@ -4,12 +4,13 @@ import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import { hostEnvironment } from "../../host/environment.ts";
 import { runTool } from "../../host/run-tool.ts";
-import { ensurePrivateDir, type StateLayout } from "../../host/state-layout.ts";
+import type { StateLayout } from "../../host/state-layout.ts";
 import type { Arch } from "../../supervisor/port.ts";
 import { identifyKernel } from "../formats/identify.ts";
 import { sha256Of } from "../hash-file.ts";
 import { publishKernel } from "../kernel-directory.ts";
 import type { KernelRecord } from "../record.ts";
+import { emptyScratchDir } from "../scratch-dir.ts";
 import { type Apt, type AptPackage, openApt } from "../source/apt.ts";
 import { followMetaPackage, unpackPackages } from "../source/package-source.ts";
 import { soundRecord } from "../store.ts";
@@ -35,34 +36,29 @@ export async function buildKernel(op: Op, layout: StateLayout, arch: Arch): Prom
   const name = buildName(fragment, source, compiler);
   const known = await soundRecord(op, layout, name);
   if (known !== null) return known;
-  const scratch = join(layout.cache, "kernel-build");
-  await emptyDir(scratch);
-  try {
-    const unpacked = await unpackPackages(op, apt, scratch, async (step) => [
-      await sourcePackage(step, apt),
-    ]);
-    const built = unpacked[0] ?? source;
-    const place = await unpackSource(op, layout, scratch);
-    await op.step("configure", (step) => configure(step, place, fragment));
-    op.report({
-      kind: "note",
-      text: `Building ${built.name} ${built.version}: this takes minutes`,
-    });
-    const { vmlinux, bzImage } = await op.step("compile", (step) => compile(step, place));
-    const bytes = await readFile(vmlinux);
-    return await publishKernel(op, layout, {
-      name: buildName(fragment, built, compiler),
-      source: "built",
-      origin: `${built.name} ${built.version}`,
-      sha256: sha256Of(bytes),
-      kernel: { ...(await identifyKernel(op, bytes, vmlinux)), bzImage: await readFile(bzImage) },
-      config: await readFile(join(place.source, ".config"), "utf8"),
-      modules: null,
-      build: { fragmentSha256: fragment.sha256, sourceVersion: built.version, compiler },
-    });
-  } finally {
-    await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
-  }
+  await using scratch = await emptyScratchDir(layout, "kernel-build");
+  const unpacked = await unpackPackages(op, apt, scratch.path, async (step) => [
+    await sourcePackage(step, apt),
+  ]);
+  const built = unpacked[0] ?? source;
+  const place = await unpackSource(op, layout, scratch.path);
+  await op.step("configure", (step) => configure(step, place, fragment));
+  op.report({
+    kind: "note",
+    text: `Building ${built.name} ${built.version}: this takes minutes`,
+  });
+  const { vmlinux, bzImage } = await op.step("compile", (step) => compile(step, place));
+  const bytes = await readFile(vmlinux);
+  return await publishKernel(op, layout, {
+    name: buildName(fragment, built, compiler),
+    source: "built",
+    origin: `${built.name} ${built.version}`,
+    sha256: sha256Of(bytes),
+    kernel: { ...(await identifyKernel(op, bytes, vmlinux)), bzImage: await readFile(bzImage) },
+    config: await readFile(join(place.source, ".config"), "utf8"),
+    modules: null,
+    build: { fragmentSha256: fragment.sha256, sourceVersion: built.version, compiler },
+  });
 }
 
 async function requireFragment(arch: Arch): Promise<Fragment> {
@@ -107,10 +103,4 @@ async function unpackSource(op: Op, layout: StateLayout, scratch: string): Promi
     log: join(scratch, "build.log"),
     keptLog: join(layout.cache, "kernel-build.log"),
   };
-}
-
-/** What a killed build left is worth nothing and large. */
-async function emptyDir(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 3 });
-  await ensurePrivateDir(path);
 }

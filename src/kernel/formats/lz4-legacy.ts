@@ -5,6 +5,8 @@ export const lz4LegacyMagic: number = 0x184c2102;
 
 /** Uncompressed size of every block of a legacy frame but the last. */
 const blockBytesMax = 8 * 1024 * 1024;
+/** No byte of LZ4 stands for more than this many. */
+const expansionMax = 255;
 /** Shortest match LZ4 can express. */
 const matchBytesMin = 4;
 
@@ -19,7 +21,6 @@ export function unpackLz4Legacy(input: Uint8Array, bytesMax: number): Uint8Array
     throw corrupt("has no legacy frame magic");
   }
   const blocks: Uint8Array[] = [];
-  const scratch = new Uint8Array(blockBytesMax);
   let total = 0;
   let at = 4;
   while (at + 4 <= input.length) {
@@ -30,10 +31,11 @@ export function unpackLz4Legacy(input: Uint8Array, bytesMax: number): Uint8Array
     }
     // What follows the last block is not a block: the build's size field does not fit behind itself.
     if (size === 0 || at + 4 + size > input.length) break;
-    const length = unpackBlock(input.subarray(at + 4, at + 4 + size), scratch);
+    const target = new Uint8Array(Math.min(blockBytesMax, size * expansionMax));
+    const length = unpackBlock(input.subarray(at + 4, at + 4 + size), target);
     total += length;
     if (total > bytesMax) throw corrupt(`unpacks to more than ${bytesMax} bytes`);
-    blocks.push(scratch.slice(0, length));
+    blocks.push(target.subarray(0, length));
     at += 4 + size;
   }
   if (blocks.length === 0) throw corrupt("holds no block");

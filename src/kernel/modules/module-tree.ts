@@ -39,6 +39,19 @@ export async function openModuleTree(op: Op, root: string): Promise<ModuleTree> 
   };
 }
 
+/**
+ * The directory of a release's modules below a file system root, or null. Older releases have `lib`
+ * at the top, merged ones only below `usr`.
+ */
+export async function findModules(root: string, release: string): Promise<string | null> {
+  for (const lib of ["lib", "usr/lib"]) {
+    const path = join(root, lib, "modules", release);
+    const entries = await readdir(path).catch(() => null);
+    if (entries?.includes("kernel")) return path;
+  }
+  return null;
+}
+
 async function indexModules(root: string): Promise<Map<string, string>> {
   const paths = new Map<string, string>();
   const entries = await readdir(root, { recursive: true, withFileTypes: true });

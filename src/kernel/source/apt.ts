@@ -127,6 +127,8 @@ class AptHost implements Apt {
   #options(): string[] {
     const own = [
       `Dir::State=${join(this.#ownDir, "state")}`,
+      // Named as well, because the host's configuration may have moved it on its own.
+      `Dir::State::lists=${join(this.#ownDir, "state", "lists")}/`,
       `Dir::Cache=${join(this.#ownDir, "cache")}`,
       "Dir::State::status=/var/lib/dpkg/status",
     ];

@@ -2,14 +2,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
-import { makeTempDir } from "../../host/files.ts";
-import { ensurePrivateDir, type StateLayout } from "../../host/state-layout.ts";
+import type { StateLayout } from "../../host/state-layout.ts";
 import type { Arch } from "../../supervisor/port.ts";
 import { identifyKernel } from "../formats/identify.ts";
 import { sha256Of } from "../hash-file.ts";
 import { publishKernel } from "../kernel-directory.ts";
-import { openModuleTree } from "../modules/module-tree.ts";
+import { findModules, openModuleTree } from "../modules/module-tree.ts";
 import type { KernelRecord } from "../record.ts";
+import { emptyScratchDir } from "../scratch-dir.ts";
 import { openApt } from "./apt.ts";
 import { followMetaPackage, unpackPackages } from "./package-source.ts";
 
@@ -23,7 +23,7 @@ const kernelPackages = /^linux-(image|modules)-[0-9]/;
 
 /**
  * Fetches the distribution's kernel for virtual machines through its signed package manager and
- * puts it into the store, unpacked and not installed. `kernel_fetch_failed`,
+ * puts it into the store, unpacked and not installed. Must run alone. `kernel_fetch_failed`,
  * `kernel_digest_mismatch`, `kernel_not_found`, `host_unsupported`.
  */
 export async function installDistributionKernel(
@@ -32,8 +32,7 @@ export async function installDistributionKernel(
   arch: Arch,
 ): Promise<KernelRecord> {
   const apt = await openApt(layout);
-  await ensurePrivateDir(layout.kernels);
-  await using scratch = await makeTempDir(layout.kernels, ".apt-");
+  await using scratch = await emptyScratchDir(layout, "kernel-fetch");
   const packages = await unpackPackages(op, apt, scratch.path, (step) =>
     followMetaPackage(step, apt, metaPackages[arch], kernelPackages),
   );
@@ -68,14 +67,4 @@ async function findKernel(
     );
   }
   return { path: join(root, "boot", name), release: name.slice("vmlinuz-".length) };
-}
-
-/** Older releases have `lib` at the top, merged ones only below `usr`. */
-async function findModules(root: string, release: string): Promise<string | null> {
-  for (const lib of ["lib", "usr/lib"]) {
-    const path = join(root, lib, "modules", release);
-    const entries = await readdir(path).catch(() => null);
-    if (entries?.includes("kernel")) return path;
-  }
-  return null;
 }

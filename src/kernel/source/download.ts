@@ -33,7 +33,7 @@ export async function installKernelFromUrl(
       { details: { url: address.href, actual, promised } },
     );
   }
-  return publishKernel(op, layout, {
+  return await publishKernel(op, layout, {
     name,
     source: "url",
     origin: address.href,

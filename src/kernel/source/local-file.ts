@@ -7,6 +7,7 @@ import type { StateLayout } from "../../host/state-layout.ts";
 import { identifyKernel } from "../formats/identify.ts";
 import { sha256Of } from "../hash-file.ts";
 import { publishKernel } from "../kernel-directory.ts";
+import { findModules, openModuleTree } from "../modules/module-tree.ts";
 import type { KernelRecord } from "../record.ts";
 import { soundRecord } from "../store.ts";
 
@@ -24,14 +25,15 @@ export async function installLocalKernel(
   const name = `path-${sha256.slice(0, 16)}`;
   const known = await soundRecord(op, layout, name);
   if (known !== null) return known;
-  return publishKernel(op, layout, {
+  const beside = await whatIsBeside(path);
+  return await publishKernel(op, layout, {
     name,
     source: "path",
     origin: path,
     sha256,
     kernel: await identifyKernel(op, bytes, path),
-    config: await configBeside(path),
-    modules: null,
+    config: beside.config,
+    modules: beside.modulesRoot === null ? null : await openModuleTree(op, beside.modulesRoot),
     build: null,
   });
 }
@@ -60,14 +62,25 @@ async function readKernelFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Distributions put `config-RELEASE` beside `vmlinuz-RELEASE`, build trees leave `.config`. */
-async function configBeside(path: string): Promise<string | null> {
+interface Beside {
+  readonly config: string | null;
+  readonly modulesRoot: string | null;
+}
+
+/**
+ * Distributions put `config-RELEASE` beside `boot/vmlinuz-RELEASE` and the modules below
+ * `lib/modules/RELEASE` of the same root; build trees leave `.config`.
+ */
+async function whatIsBeside(path: string): Promise<Beside> {
   const real = await realpath(path).catch(() => path);
+  const directory = dirname(real);
   const release = /^(?:vmlinuz|vmlinux|bzImage|Image)-(.+)$/.exec(basename(real))?.[1];
   const candidates = release === undefined ? ["config", ".config"] : [`config-${release}`];
-  for (const name of candidates) {
-    const text = await readFile(join(dirname(real), name), "utf8").catch(() => null);
-    if (text?.includes("CONFIG_64BIT=")) return text;
-  }
-  return null;
+  const configs = await Promise.all(
+    candidates.map((name) => readFile(join(directory, name), "utf8").catch(() => "")),
+  );
+  return {
+    config: configs.find((text) => text.includes("CONFIG_64BIT=")) ?? null,
+    modulesRoot: release === undefined ? null : await findModules(dirname(directory), release),
+  };
 }
