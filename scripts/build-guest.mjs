@@ -1,7 +1,14 @@
 // Builds the guest agent for both architectures, only when its sources changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,7 +56,9 @@ function goVersion() {
     throw error;
   }
   const [, major, minor] = /^go(\d+)\.(\d+)/.exec(text) ?? [];
-  const tooOld = major !== undefined && (major < goVersionMin[0] || (Number(major) === goVersionMin[0] && minor < goVersionMin[1]));
+  const tooOld =
+    major !== undefined &&
+    (major < goVersionMin[0] || (Number(major) === goVersionMin[0] && minor < goVersionMin[1]));
   // An older go fetches the right tool chain by itself unless it is told not to.
   if (tooOld && process.env.GOTOOLCHAIN === "local") {
     fail(`Go is "${text}", want Go ${goVersionMin.join(".")} or newer`, installHint);
@@ -63,7 +72,11 @@ function build(arch) {
   execFileSync(
     "go",
     ["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", temporary, "./cmd/agent"],
-    { cwd: guest, stdio: "inherit", env: { ...process.env, CGO_ENABLED: "0", GOOS: "linux", GOARCH: arch } },
+    {
+      cwd: guest,
+      stdio: "inherit",
+      env: { ...process.env, CGO_ENABLED: "0", GOOS: "linux", GOARCH: arch },
+    },
   );
   renameSync(temporary, target);
 }

@@ -9,11 +9,18 @@ import (
 )
 
 // children holds the processes we started and have not reaped. As PID 1 we also inherit every
-// orphan; whoever calls wait gets anybody's status, so starting and reaping share one lock.
-var children struct {
+// orphan, and whoever waits for any child gets anybody's status. A start may take long on a machine
+// that is short of everything, so reaping goes on meanwhile: statuses of strangers are kept until
+// it is known whether one of them was the process just started.
+var children = struct {
 	sync.Mutex
-	running map[int]*process
-}
+	running  map[int]*process
+	starting int
+	strays   map[int]unix.WaitStatus
+}{running: map[int]*process{}, strays: map[int]unix.WaitStatus{}}
+
+// straysMax bounds the memory for them.
+const straysMax = 1 << 16
 
 // process is one started command.
 type process struct {
@@ -26,18 +33,26 @@ type process struct {
 // spawn starts a process and registers it before anybody can reap it.
 func spawn(path string, argv []string, attr *syscall.ProcAttr) (*process, error) {
 	children.Lock()
-	defer children.Unlock()
+	children.starting++
+	children.Unlock()
 	p := &process{pidfd: -1}
 	attr.Sys.PidFD = &p.pidfd
 	pid, err := syscall.ForkExec(path, argv, attr)
+	children.Lock()
+	defer children.Unlock()
+	if err == nil {
+		p.pid = pid
+		children.running[pid] = p
+		if status, ended := children.strays[pid]; ended {
+			p.ended(status)
+		}
+	}
+	if children.starting--; children.starting == 0 {
+		clear(children.strays)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p.pid = pid
-	if children.running == nil {
-		children.running = map[int]*process{}
-	}
-	children.running[pid] = p
 	return p, nil
 }
 
@@ -86,6 +101,8 @@ func ReapOrphans() {
 		if err == nil && pid > 0 {
 			if p := children.running[pid]; p != nil {
 				p.ended(status)
+			} else if children.starting > 0 && len(children.strays) < straysMax {
+				children.strays[pid] = status
 			}
 		}
 		children.Unlock()

@@ -28,7 +28,7 @@ type command struct {
 	st       *mux.Stream
 	frames   *wire.FrameReader
 	req      *wire.Exec
-	box      *Box
+	place    *slot
 	process  *process
 	io       *stdio
 	in       *input
@@ -46,14 +46,15 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 		return
 	}
 	defer running.Add(-1)
-	oomBefore := box.oomKills()
+	place := box.take()
+	defer box.give(place)
 	started := time.Now()
-	p, io, failure := start(req, box)
+	p, io, failure := start(req, place)
 	if failure != nil {
 		_ = st.SendLine(failure.Reply().Line(), true)
 		return
 	}
-	c := &command{st: st, frames: frames, req: req, box: box, process: p, io: io, gone: make(chan struct{})}
+	c := &command{st: st, frames: frames, req: req, place: place, process: p, io: io, gone: make(chan struct{})}
 	switch {
 	case io.tty && req.Stdin:
 		c.in = &input{file: io.stdout, tty: true, credit: st.Credit}
@@ -65,7 +66,7 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 	go func() {
 		defer close(ended)
 		defer fault.Recover("a command")
-		c.follow(started, oomBefore)
+		c.follow(started)
 	}()
 	c.listen()
 	close(c.gone)
@@ -129,7 +130,7 @@ func (c *command) obey(kind wire.Kind, payload []byte) error {
 }
 
 // follow sends the output, waits for the end and reports it.
-func (c *command) follow(started time.Time, oomBefore uint64) {
+func (c *command) follow(started time.Time) {
 	out := framing.NewSender(c.st)
 	pumps := make([]*pump, 0, 2)
 	pumps = append(pumps, startPump(out, wire.KindStdout, c.io.stdout))
@@ -148,7 +149,7 @@ func (c *command) follow(started time.Time, oomBefore uint64) {
 	}
 	// Before the report: the host may close the stream as soon as it has it.
 	c.finished.Store(true)
-	c.report(out, started, ended, oomBefore, drained)
+	c.report(out, started, ended, drained)
 }
 
 func (c *command) armTimeout() *time.Timer {
@@ -200,10 +201,10 @@ func (c *command) drain(pumps []*pump) bool {
 	return all
 }
 
-func (c *command) report(out *framing.Sender, started, ended time.Time, oomBefore uint64, drained bool) {
+func (c *command) report(out *framing.Sender, started, ended time.Time, drained bool) {
 	r := wire.ExecResult{
 		Status: "exited", StartedNS: started.UnixNano(), EndedNS: ended.UnixNano(),
-		OOMKilled: c.box.oomKills() > oomBefore, Drained: drained,
+		OOMKilled: c.place.newOOMKills(), Drained: drained,
 	}
 	if ws := c.process.status; ws.Signaled() {
 		r.Status = "signaled"
@@ -241,17 +242,4 @@ func (p *process) waitBlocking() {
 	for !p.reap() {
 		time.Sleep(2 * time.Millisecond)
 	}
-}
-
-// oomKills reads how many processes of the box the kernel has killed for memory.
-func (b *Box) oomKills() uint64 {
-	if b.EventsFD <= 0 {
-		return 0
-	}
-	var text [256]byte
-	n, err := unix.Pread(b.EventsFD, text[:], 0)
-	if err != nil {
-		return 0
-	}
-	return parseOOMKills(text[:n])
 }

@@ -10,15 +10,8 @@ import (
 	"microagent.dev/guest/internal/wire"
 )
 
-// Box is where commands live: their cgroup, and what its counters say. Descriptors of 0 mean that
-// there is none.
-type Box struct {
-	CgroupFD int // the directory
-	EventsFD int // its memory.events
-}
-
 // start runs a request's command, or says why it never ran.
-func start(req *wire.Exec, box *Box) (*process, *stdio, *wire.Failure) {
+func start(req *wire.Exec, place *slot) (*process, *stdio, *wire.Failure) {
 	id, failure := whoRuns(req.User)
 	if failure != nil {
 		return nil, nil, failure
@@ -59,8 +52,8 @@ func start(req *wire.Exec, box *Box) (*process, *stdio, *wire.Failure) {
 	} else {
 		sys.Setpgid = true
 	}
-	if box.CgroupFD > 0 {
-		sys.UseCgroupFD, sys.CgroupFD = true, box.CgroupFD
+	if place != nil {
+		sys.UseCgroupFD, sys.CgroupFD = true, place.fd
 	}
 	p, err := spawn(file, req.Argv, &syscall.ProcAttr{
 		Dir: req.Cwd, Env: env, Sys: sys,

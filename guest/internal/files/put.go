@@ -38,10 +38,26 @@ func Put(st *mux.Stream, frames *wire.FrameReader, req *wire.Put) {
 	p := &putter{req: req, path: clean(req.Path), root: -1, dirFD: -1, owner: os.Geteuid() == 0}
 	defer p.close()
 	if failure := p.run(frames); failure != nil {
+		p.close()
 		_ = st.SendLine(failure.Reply().Line(), true)
+		discard(st)
 		return
 	}
 	_ = st.SendLine(wire.OK().Int("entries", p.entries).Int("bytes", p.bytes).Line(), true)
+}
+
+// discard reads on after a failure until the host stops: one that reads the answer only after its
+// last byte must get there.
+func discard(st *mux.Stream) {
+	for {
+		view, err := st.Fill()
+		if err != nil {
+			return
+		}
+		n := len(view)
+		st.Take(n)
+		st.Credit(n)
+	}
 }
 
 func (p *putter) close() {
@@ -50,6 +66,7 @@ func (p *putter) close() {
 	if p.root >= 0 {
 		_ = unix.Close(p.root)
 	}
+	p.file, p.root = nil, -1
 }
 
 func (p *putter) forgetDir() {

@@ -18,18 +18,23 @@ const (
 	threadsKept = 512
 	// memoryFloorBytes is the least a box is given, however small the machine.
 	memoryFloorBytes = 16 << 20
+	// processBytesMin is about what the smallest process costs. A fork bomb should meet the limit of
+	// processes, which refuses at once, before that of memory, where every process searches in
+	// vain for pages to free.
+	processBytesMin = 128 << 10
+	pidsFloor       = 256
 )
 
 // makeBox makes the cgroup that commands run in. PID 1 itself needs no shield from the memory
 // killer (the kernel never picks it), but it needs room: memory, process numbers and, with the cpu
 // controller, its share of time beside however many processes a command starts.
-func makeBox(pidsMax, reserve int64) exec.Box {
+func makeBox(box *exec.Box, pidsMax, reserve int64) {
 	if err := unix.Mount("cgroup2", cgroupRoot, "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		fault.Log("cannot mount cgroup2: " + err.Error())
-		return exec.Box{}
+		return
 	}
-	available, _ := os.ReadFile(cgroupRoot + "/cgroup.controllers")
-	for controller := range strings.FieldsSeq(string(available)) {
+	controllers, _ := os.ReadFile(cgroupRoot + "/cgroup.controllers")
+	for controller := range strings.FieldsSeq(string(controllers)) {
 		switch controller {
 		case "memory", "pids", "cpu", "io", "cpuset":
 			write(cgroupRoot+"/cgroup.subtree_control", "+"+controller)
@@ -37,22 +42,25 @@ func makeBox(pidsMax, reserve int64) exec.Box {
 	}
 	if err := unix.Mkdir(cgroupBox, 0o755); err != nil && err != unix.EEXIST {
 		fault.Log("cannot create the workload cgroup: " + err.Error())
-		return exec.Box{}
+		return
 	}
 	write("/proc/sys/kernel/pid_max", "4194304")
-	write(cgroupBox+"/pids.max", strconv.FormatInt(clampPids(pidsMax), 10))
-	if total := memoryTotal(); total > 0 {
-		limit := max(total-reserve, min(total/2, memoryFloorBytes))
+	// What is in use now will stay so: a reserve counted from the total would not be there when it
+	// is needed, and then the whole machine reclaims without end.
+	total, available := memoryBytes()
+	if total > 0 {
+		limit := max(min(total, available)-reserve, min(total/4, memoryFloorBytes))
 		write(cgroupBox+"/memory.max", strconv.FormatInt(limit, 10))
+		pidsMax = min(pidsMax, max(limit/processBytesMin, pidsFloor))
 	}
-	var box exec.Box
-	if fd, err := unix.Open(cgroupBox, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
-		box.CgroupFD = fd
+	pidsMax = clampPids(pidsMax)
+	write(cgroupBox+"/pids.max", strconv.FormatInt(pidsMax, 10))
+	for _, controller := range []string{"+cpu", "+memory", "+pids"} {
+		write(cgroupBox+"/cgroup.subtree_control", controller)
 	}
-	if fd, err := unix.Open(cgroupBox+"/memory.events", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-		box.EventsFD = fd
+	if err := box.Open(cgroupBox, pidsMax); err != nil {
+		fault.Log("cannot open the workload cgroup: " + err.Error())
 	}
-	return box
 }
 
 // clampPids raises the system's own limit of threads, and stays under it: without a thread the

@@ -40,7 +40,7 @@ func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 		}
 	}
 	rootTook := time.Since(rootFrom)
-	m.box = makeBox(c.PidsMax, c.MemoryReserveBytes)
+	makeBox(&m.box, c.PidsMax, c.MemoryReserveBytes)
 	for _, mount := range c.Mounts {
 		if failure := mountExtra(mount); failure != nil {
 			return server.Timings{}, failure

@@ -3,7 +3,6 @@ package initsys
 import (
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -88,8 +87,8 @@ func mountUpper(c *wire.Configure) *wire.Failure {
 	}
 	// What the agent writes is not counted in the commands' cgroup: keep the reserve out of reach.
 	bytes := c.UpperTmpfsBytes
-	if total := memoryTotal(); total > 2*c.MemoryReserveBytes {
-		bytes = min(bytes, total-c.MemoryReserveBytes)
+	if _, available := memoryBytes(); available > 2*c.MemoryReserveBytes {
+		bytes = min(bytes, available-c.MemoryReserveBytes)
 	}
 	if err := unix.Mount("tmpfs", upperPath, "tmpfs", unix.MS_NOATIME, "mode=0755,size="+strconv.FormatInt(bytes, 10)); err != nil {
 		return wire.AsFailure(err, "mount a tmpfs on", upperPath)
@@ -132,19 +131,4 @@ func freeInitramfs() {
 		_ = unix.Unlink("/modules/" + e.Name())
 	}
 	_ = unix.Rmdir("/modules")
-}
-
-// memoryTotal reads how many bytes of memory the kernel manages; 0 when unknown.
-func memoryTotal() int64 {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 2 || fields[0] != "MemTotal:" {
-		return 0
-	}
-	kib, _ := strconv.ParseInt(fields[1], 10, 64)
-	return kib << 10
 }

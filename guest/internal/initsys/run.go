@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,8 @@ func Run() {
 		}
 		restart()
 	}()
+	// The kernel blocks a starting thread until its command runs; a second one serves the rest.
+	runtime.GOMAXPROCS(max(2, runtime.NumCPU()))
 	mountEarly()
 	ownSignals()
 	raiseFileLimit()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -371,4 +372,13 @@ func TestExecBackpressure(t *testing.T) {
 	if err := s.Collect(o); err != nil || o.Result["signal"] != "SIGKILL" || o.Result["drained"] != true {
 		t.Fatal(o.Result, err)
 	}
+}
+
+func decode(t *testing.T, payload []byte) M {
+	t.Helper()
+	var m M
+	if err := json.Unmarshal(payload, &m); err != nil {
+		t.Fatalf("%q: %v", payload, err)
+	}
+	return m
 }

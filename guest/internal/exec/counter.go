@@ -2,13 +2,13 @@ package exec
 
 import "bytes"
 
-// parseOOMKills finds the oom_kill counter in the text of memory.events.
-func parseOOMKills(text []byte) uint64 {
+// counter finds a value in the text of a cgroup's event file: lines of a name and a number.
+func counter(text []byte, key string) uint64 {
 	for len(text) > 0 {
 		line, rest, _ := bytes.Cut(text, []byte("\n"))
 		text = rest
-		digits, ok := bytes.CutPrefix(line, []byte("oom_kill "))
-		if !ok {
+		name, digits, ok := bytes.Cut(line, []byte(" "))
+		if !ok || string(name) != key {
 			continue
 		}
 		var n uint64
