@@ -1,6 +1,6 @@
 import { parseDockerReference } from "./reference/docker.ts";
 import { referenceInvalid } from "./reference/invalid.ts";
-import type { ImageReference, MmdebstrapReference } from "./reference/kinds.ts";
+import type { ArchiveReference, ImageReference, MmdebstrapReference } from "./reference/kinds.ts";
 import { parseLocalReference } from "./reference/local.ts";
 import { parseMmdebstrapReference } from "./reference/mmdebstrap.ts";
 import { parseArchiveReference, parseLayoutReference } from "./reference/path.ts";
@@ -49,51 +49,37 @@ export function parseReference(text: string): ImageReference {
 
 /** The one canonical text of a reference; parsing it gives the same reference again. */
 export function formatReference(reference: ImageReference): string {
-  switch (reference.transport) {
-    case "docker": {
-      const tag = reference.tag === null ? "" : `:${reference.tag}`;
-      const digest = reference.digest === null ? "" : `@${reference.digest}`;
-      return `${reference.registry}/${reference.repository}${tag}${digest}`;
-    }
-    case "oci": {
-      const tag = reference.tag === null ? "" : `:${reference.tag}`;
-      const digest = reference.digest === null ? "" : `@${reference.digest}`;
-      return `oci:${reference.path}${tag}${digest}`;
-    }
-    case "oci-archive":
-    case "docker-archive":
-      return `${reference.transport}:${reference.path}${reference.tag === null ? "" : `:${reference.tag}`}`;
-    case "mmdebstrap":
-      return formatMmdebstrap(reference);
-    case "local":
-      return reference.name ?? reference.digest ?? "";
-  }
+  const name = reference.transport === "local" ? reference.name : whereAndTag(reference);
+  if (reference.digest === null) return name ?? "";
+  return name === null ? reference.digest : `${name}@${reference.digest}`;
 }
 
-/** The same image named by content: `<where>@sha256:<hex>`. */
+/** The same image named by content, as a reference that can be used in its place. */
 export function resolvedReference(reference: ImageReference, digest: string): string {
-  switch (reference.transport) {
-    case "docker":
-      return `${reference.registry}/${reference.repository}@${digest}`;
-    case "oci":
-    case "oci-archive":
-    case "docker-archive":
-      return `${reference.transport}:${reference.path}@${digest}`;
-    case "mmdebstrap":
-      return `${formatMmdebstrap(reference)}@${digest}`;
-    case "local":
-      return reference.name === null
-        ? digest
-        : `${reference.name.replace(/:[^:/]*$/, "")}@${digest}`;
-  }
+  if (reference.transport === "local") return digest;
+  // A tag beside a digest says nothing more, except which image of an archive to read.
+  const bare =
+    "tag" in reference && !isArchive(reference) ? { ...reference, tag: null } : reference;
+  return `${whereAndTag(bare)}@${digest}`;
 }
 
-/** True when the same text can mean another image tomorrow: a tag of a registry or of this store. */
+/** True when the same text can mean another image tomorrow: a tag, or packages of today. */
 export function isMutableReference(reference: ImageReference): boolean {
-  return (
-    (reference.transport === "docker" || reference.transport === "local") &&
-    reference.digest === null
-  );
+  return reference.digest === null && !("path" in reference);
+}
+
+/** Whether a reference names a tar file. */
+export function isArchive(reference: ImageReference): reference is ArchiveReference {
+  return reference.transport === "oci-archive" || reference.transport === "docker-archive";
+}
+
+function whereAndTag(reference: Exclude<ImageReference, { transport: "local" }>): string {
+  if (reference.transport === "mmdebstrap") return formatMmdebstrap(reference);
+  const where =
+    reference.transport === "docker"
+      ? `${reference.registry}/${reference.repository}`
+      : `${reference.transport}:${reference.path}`;
+  return reference.tag === null ? where : `${where}:${reference.tag}`;
 }
 
 function formatMmdebstrap(reference: MmdebstrapReference): string {

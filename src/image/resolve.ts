@@ -6,7 +6,7 @@ import { ingest } from "./ingest.ts";
 import { loadStored } from "./load-stored.ts";
 import { absoluteReference } from "./reference/absolute.ts";
 import type { ImageReference, LocalReference } from "./reference/kinds.ts";
-import { formatReference, parseReference, resolvedReference } from "./reference.ts";
+import { formatReference, isArchive, parseReference, resolvedReference } from "./reference.ts";
 import { archiveStamp, openArchive } from "./source/archive.ts";
 import { layoutSource } from "./source/layout.ts";
 import { mmdebstrapSource } from "./source/mmdebstrap.ts";
@@ -75,8 +75,8 @@ async function fromStore(
   const record = await recordOf(store, name, options);
   if (record === null) return await fromStoreByDigest(op, store, asked);
   const fresh = since !== null && record.fetchedAt >= since;
-  const immutable = reference.transport === "docker" && reference.digest !== null;
-  if (options.pull === "always" && !fresh && !immutable) return null;
+  if (reference.digest !== null) return await stored(op, store, record, "cache");
+  if (options.pull === "always" && !fresh) return null;
   // Layouts are cheap to look at and may have changed; their blobs are found in the store anyway.
   if (reference.transport === "oci" && !fresh) return null;
   if (isArchive(reference) && record.stamp !== (await archiveStamp(reference.path))) return null;
@@ -103,10 +103,10 @@ async function fromStoreByDigest(
   store: ImageStore,
   { reference, name, options }: Asked,
 ): Promise<StoredImage | null> {
-  if (reference.transport !== "docker" || reference.digest === null) return null;
+  if (reference.digest === null) return null;
   const content = await loadStored(op, store, reference.digest);
   if (content === null || !runsOn(content.architecture, options.arch)) return null;
-  await record(op, store, { reference, name, options }, content.digest, "registry", null);
+  await record(op, store, { reference, name, options }, content.digest, "tag", null);
   return await storedByName(op, store, name, options.arch, "cache");
 }
 
@@ -117,11 +117,22 @@ async function fetchImage(op: Op, store: ImageStore, asked: Asked): Promise<Stor
   const stamp = isArchive(reference) ? await archiveStamp(reference.path) : null;
   const source = await openSource(op, asked, store, staging?.path ?? "");
   const known = await recordOf(store, name, { ...options, pull: "always" });
-  const digest = await ingest(op, store, source, options.arch, (found) =>
-    record(op, store, asked, found, source.origin, stamp),
-  );
+  const digest = await ingest(op, store, source, options.arch, async (found) => {
+    if (isStaged(reference)) checkPinned(source.what, reference.digest, found);
+    await record(op, store, asked, found, source.origin, stamp);
+  });
   const unchanged = known?.digest === digest && source.origin === "local-layout";
   return await storedByName(op, store, name, options.arch, unchanged ? "cache" : source.origin);
+}
+
+/** Archives and package builds have no names by digest: what came of them is compared. */
+function checkPinned(what: string, wanted: string | null, found: string): void {
+  if (wanted === null || wanted === found) return;
+  throw new MicroagentError(
+    "image_digest_mismatch",
+    `${what} amounts to "${found}", wanted "${wanted}"`,
+    { hint: "Name it without the digest to take what it is now" },
+  );
 }
 
 async function openSource(
@@ -221,12 +232,6 @@ async function stored(
   };
 }
 
-function isArchive(
-  reference: ImageReference,
-): reference is Extract<ImageReference, { transport: "oci-archive" | "docker-archive" }> {
-  return reference.transport === "oci-archive" || reference.transport === "docker-archive";
-}
-
 function isStaged(reference: ImageReference): boolean {
   return isArchive(reference) || reference.transport === "mmdebstrap";
 }
@@ -237,6 +242,9 @@ function isRemote(reference: ImageReference): boolean {
 
 function notStored(name: string): MicroagentError {
   return new MicroagentError("image_not_found", `Image "${name}" is not in the store`, {
-    hint: `Pull it: microagent image pull ${name}  (what is stored: microagent image list)`,
+    hint:
+      name.startsWith("local/") || name.startsWith("sha256:")
+        ? "See what is stored: microagent image list"
+        : `Pull it: microagent image pull ${name}`,
   });
 }

@@ -22,6 +22,7 @@ export interface ArchiveReference {
   readonly transport: "oci-archive" | "docker-archive";
   readonly path: string;
   readonly tag: string | null;
+  readonly digest: string | null;
 }
 
 /** A root made from the distribution's packages. */
@@ -32,6 +33,8 @@ export interface MmdebstrapReference {
   readonly include: readonly string[];
   readonly variant: string;
   readonly components: readonly string[];
+  /** What the packages must amount to, as they did before. */
+  readonly digest: string | null;
 }
 
 /** An image that exists only in this store: `local/name:tag`, or `sha256:<hex>` of a manifest. */

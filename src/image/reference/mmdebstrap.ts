@@ -1,5 +1,6 @@
 import { referenceInvalid } from "./invalid.ts";
 import type { MmdebstrapReference } from "./kinds.ts";
+import { splitDigest } from "./path.ts";
 
 /** Package sets that give a root with a shell; the others of mmdebstrap give none. */
 export const mmdebstrapVariants = [
@@ -18,8 +19,10 @@ const packagePattern = /^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[A-Za-z0-9.+:~-]
 const componentPattern = /^[a-z][a-z0-9-]*$/;
 const keys = ["include", "variant", "components"] as const;
 
-/** Reads `mmdebstrap:SUITE[?include=a,b][&variant=minbase][&components=main,contrib]`. */
-export function parseMmdebstrapReference(text: string): MmdebstrapReference {
+/** Reads `mmdebstrap:SUITE[?include=a,b][&variant=minbase][&components=main,contrib][@sha256:<hex>]`. */
+export function parseMmdebstrapReference(whole: string): MmdebstrapReference {
+  const { end, digest } = splitDigest(whole, 0);
+  const text = whole.slice(0, end);
   const start = "mmdebstrap:".length;
   const mark = text.indexOf("?", start);
   const suite = text.slice(start, mark < 0 ? undefined : mark);
@@ -57,7 +60,14 @@ export function parseMmdebstrapReference(text: string): MmdebstrapReference {
         break;
     }
   }
-  return { transport: "mmdebstrap", suite, include: [...include].sort(), variant, components };
+  return {
+    transport: "mmdebstrap",
+    suite,
+    include: [...include].sort(),
+    variant,
+    components,
+    digest,
+  };
 }
 
 interface QueryPart {

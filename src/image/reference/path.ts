@@ -5,20 +5,27 @@ import type { ArchiveReference, LayoutReference } from "./kinds.ts";
 /** Reads `oci:PATH[:tag][@sha256:<hex>]`; a path cannot hold a colon, as elsewhere. */
 export function parseLayoutReference(text: string): LayoutReference {
   const start = "oci:".length;
-  const at = text.search(/@sha256:/);
-  const end = at < 0 ? text.length : at;
+  const { end, digest } = splitDigest(text, start);
   const { path, tag } = splitPath(text, start, end);
-  const digest = at < 0 ? null : parseDigest(text, at + 1);
   return { transport: "oci", path, tag: tag === null ? null : layoutTag(tag, text, end), digest };
 }
 
-/** Reads `oci-archive:PATH[:tag]` and `docker-archive:PATH[:name:tag]`. */
+/** Reads `oci-archive:PATH[:tag][@sha256:<hex>]` and `docker-archive:PATH[:name:tag][@sha256:<hex>]`. */
 export function parseArchiveReference(
   text: string,
   transport: ArchiveReference["transport"],
 ): ArchiveReference {
-  const { path, tag } = splitPath(text, transport.length + 1, text.length);
-  return { transport, path, tag };
+  const start = transport.length + 1;
+  const { end, digest } = splitDigest(text, start);
+  return { transport, ...splitPath(text, start, end), digest };
+}
+
+/** Finds a digest at the end of the text; `end` is where what is before it ends. */
+export function splitDigest(text: string, start: number): { end: number; digest: string | null } {
+  const at = text.indexOf("@sha256:", start);
+  return at < 0
+    ? { end: text.length, digest: null }
+    : { end: at, digest: parseDigest(text, at + 1) };
 }
 
 function splitPath(text: string, start: number, end: number): { path: string; tag: string | null } {

@@ -22,7 +22,10 @@ export function layoutSource(reference: LayoutReference): ImageSource {
       op.check();
       await checkLayout(path, what);
       const index = await readBounded(join(path, "index.json"), what);
-      const entry = chooseEntry(index, reference.tag, reference.digest, what);
+      const { tag, digest } = reference;
+      const unlisted = tag === null && digest !== null ? await unlistedBlob(path, digest) : null;
+      // An index lists what is in it, not what is in the indexes below: a digest may name those too.
+      const entry = unlisted ?? chooseEntry(index, tag, digest, what);
       // Without a tag the index itself is asked: it may list one image per platform.
       return entry === null ? indexDocument(index) : await readDocument(path, entry, what);
     },
@@ -93,6 +96,11 @@ function refName(entry: PlatformDescriptor): string | null {
 
 function indexDocument(bytes: Uint8Array): Document {
   return { bytes, digest: sha256Of(bytes), mediaType: "application/vnd.oci.image.index.v1+json" };
+}
+
+async function unlistedBlob(path: string, digest: string): Promise<Descriptor | null> {
+  const facts = await stat(blobPath(path, { digest })).catch(() => null);
+  return facts === null ? null : { mediaType: "", digest, size: facts.size };
 }
 
 async function checkLayout(path: string, what: string): Promise<void> {
@@ -166,6 +174,6 @@ function layoutError(error: unknown, path: string, what: string): MicroagentErro
   });
 }
 
-function blobPath(path: string, descriptor: Descriptor): string {
+function blobPath(path: string, descriptor: Pick<Descriptor, "digest">): string {
   return join(path, "blobs", "sha256", digestHex(descriptor.digest));
 }

@@ -128,8 +128,8 @@ function explain(error: unknown, reference: MmdebstrapReference): unknown {
 
 function hintFor(stderr: string): string {
   if (/Unable to locate package/.test(stderr)) return "Search for it with: apt-cache search NAME";
-  if (/newuidmap|subuid|unshare/.test(stderr)) {
-    return "Install uidmap and give this user a range in /etc/subuid and /etc/subgid";
+  if (/newuidmap|subuid|unshare|unable to pick chroot mode/.test(stderr)) {
+    return "Let this user make user namespaces: apt-get install --yes uidmap, then usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root";
   }
   if (/NO_PUBKEY|not signed|Can't find.*keyring/.test(stderr)) {
     return "Install the distribution's keyring, for example: apt-get install --yes debian-archive-keyring";

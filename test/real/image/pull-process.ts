@@ -1,3 +1,4 @@
+import { asMicroagentError } from "../../../src/base/errors.ts";
 import { withOp } from "../../../src/base/op.ts";
 import { ensureBaseImage } from "../../../src/image/base-image.ts";
 import { resolveImage } from "../../../src/image/resolve.ts";
@@ -9,6 +10,11 @@ const [dir = "", reference = ""] = process.argv.slice(2);
 const onProgress = (event: { kind: string; text?: string }) => {
   if (event.kind === "note") process.stderr.write(`${event.text}\n`);
 };
+const report = (error: unknown) => {
+  const { code } = asMicroagentError(error);
+  process.stderr.write(`${code}: ${String(error)}\n`);
+  process.exitCode = 1;
+};
 await withOp("pull", { onProgress }, async (op) => {
   const store = openStore({ root: dir, images: `${dir}/images` });
   const image = await resolveImage(op, store, reference, {
@@ -18,4 +24,4 @@ await withOp("pull", { onProgress }, async (op) => {
   });
   const base = await ensureBaseImage(op, store, image);
   process.stdout.write(`${JSON.stringify({ digest: image.digest, base: base.path })}\n`);
-});
+}).catch(report);

@@ -20,7 +20,11 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "microagent-faults-"));
   registry = await startRegistry();
   layout = await makeOciLayout(join(dir, "oci"), {
-    layers: [{ entries: [{ path: "data", content: randomBytes(2_000_000) }] }],
+    layers: [
+      { entries: [{ path: "data", content: randomBytes(2_000_000) }] },
+      { entries: [{ path: "more" }] },
+      { entries: [{ path: "most" }] },
+    ],
   });
   await registry.push(layout.reference, "app:1");
 });
@@ -295,6 +299,20 @@ describe("a token server", () => {
   test("is asked again when the token ended meanwhile", async () => {
     proxy.rule = (request, count) => {
       if (request.path === layerPath() && count === 1) valid.clear();
+      return guard(request.headers.authorization);
+    };
+    await expectWhole();
+    expect(asked).toHaveLength(2);
+  });
+
+  test("is asked once more when several layers find the token ended", async () => {
+    const layers = new Set(layout.layerDigests.map((digest) => `/v2/app/blobs/${digest}`));
+    let ended = false;
+    proxy.rule = (request) => {
+      if (layers.has(request.path) && !ended) {
+        ended = true;
+        valid.clear();
+      }
       return guard(request.headers.authorization);
     };
     await expectWhole();

@@ -157,3 +157,26 @@ test("pruning beside a pull takes nothing from it", async () => {
   const base = await quietly((op) => ensureBaseImage(op, temp.store, image));
   await run("fsck.erofs", [base.path]);
 });
+
+test("a full disk is told as such and leaves no half blob", async () => {
+  await using temp = await tempStore();
+  proxy.rule = () => null;
+  const script = `mount -t tmpfs -o size=1m tmpfs "$1" && "$2" "$3" "$1" "$4"; code=$?; ls "$1/images/blobs/sha256"; exit $code`;
+  const args = ["sh", temp.dir, process.execPath, compiled.path(program), `${proxy.host}/app:1`];
+  const failed = await run("unshare", [
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "sh",
+    "-c",
+    script,
+    ...args,
+  ])
+    .then(() => null)
+    .catch((error: { stdout: string; stderr: string }) => error);
+  expect(failed?.stderr).toContain("no_space: ");
+  expect(failed?.stderr).toContain("no space is left");
+  for (const name of (failed?.stdout ?? "").trim().split("\n")) {
+    expect([layout.configDigest, ...layout.layerDigests]).toContain(`sha256:${name}`);
+  }
+});

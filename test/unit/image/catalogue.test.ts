@@ -37,7 +37,7 @@ test("a stored image is listed under its names, with its base once there is one"
   await work((op) => tagImage(op, temp.store, layout.reference, "local/base:1", "x86_64"));
   const before = await work((op) => listImages(op, temp.store));
   expect(before).toMatchObject([
-    { image_ref: "local/base:1", resolved_ref: `local/base@${image.digest}`, output_path: null },
+    { image_ref: "local/base:1", resolved_ref: image.digest, output_path: null },
     {
       image_ref: layout.reference,
       resolved_ref: `oci:${layout.dir}@${image.digest}`,

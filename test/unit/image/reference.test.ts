@@ -32,6 +32,9 @@ describe("a reference is read as", () => {
     ["oci:/a/b:docker.io/library/x:1", "oci:/a/b:docker.io/library/x:1"],
     [`oci:/a/b@${digest}`, `oci:/a/b@${digest}`],
     ["oci-archive:x.tar:1", "oci-archive:x.tar:1"],
+    [`oci-archive:x.tar:1@${digest}`, `oci-archive:x.tar:1@${digest}`],
+    [`mmdebstrap:bookworm@${digest}`, `mmdebstrap:bookworm?variant=minbase@${digest}`],
+    [`local/base@${digest}`, `local/base:latest@${digest}`],
     ["docker-archive:x.tar:ada/app:1", "docker-archive:x.tar:ada/app:1"],
     ["mmdebstrap:bookworm", "mmdebstrap:bookworm?variant=minbase"],
     [
@@ -123,11 +126,19 @@ test("any text is read or refused, never more than once", () => {
 });
 
 test("a resolved reference names the content and can be read again", () => {
-  for (const text of ["debian:12", "oci:/a/b:1", "local/base:1", "quay.io/a/b"]) {
+  for (const [text, wanted] of [
+    ["debian:12", "docker.io/library/debian@"],
+    ["oci:/a/b:1", "oci:/a/b@"],
+    ["docker-archive:/a:x:1", "docker-archive:/a:x:1@"],
+    ["mmdebstrap:sid", "mmdebstrap:sid?variant=minbase@"],
+    ["local/base:1", ""],
+  ] as const) {
     const resolved = resolvedReference(parseReference(text), digest);
-    expect(resolved.endsWith(`@${digest}`)).toBe(true);
+    expect(resolved).toBe(`${wanted}${digest}`);
+    expect(formatReference(parseReference(resolved))).toBe(resolved);
     expect(isMutableReference(parseReference(resolved))).toBe(false);
   }
+  expect(isMutableReference(parseReference("mmdebstrap:sid"))).toBe(true);
   expect(isMutableReference(parseReference("debian:12"))).toBe(true);
   expect(isMutableReference(parseReference("oci:/a"))).toBe(false);
 });
