@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { withOp } from "../../../src/base/op.ts";
+import { resolveImage } from "../../../src/image/resolve.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../../fixtures/fault-proxy.ts";
 import { hurriedClock, type TempStore, tempStore } from "../../fixtures/image-store.ts";
 import { digestOf, makeOciLayout, type OciLayout } from "../../fixtures/oci-layout.ts";
@@ -128,6 +130,29 @@ describe("a transfer goes on", () => {
     const notes = temp.events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
     expect(notes.join("\n")).toContain("trying again in 2.0 s");
   });
+});
+
+test("a cancelled pull lets go of everything at once, and the next one goes on", async () => {
+  const stop = new AbortController();
+  layerMeets({ kind: "stall", afterBytes: 500_000 });
+  const { store } = temp;
+  const locks = () => readdir(store.locksDir).catch(() => []);
+  const pulling = withOp("test", { signal: stop.signal }, (op) =>
+    resolveImage(op, store, `${proxy.host}/app:1`, {
+      arch: "x86_64",
+      pull: "missing",
+      insecureRegistries: [],
+    }),
+  );
+  const partial = store.partialPath(layout.layerDigests[0] ?? "");
+  await expect.poll(() => stat(partial).catch(() => null)).not.toBeNull();
+  await expect.poll(async () => (await stat(partial)).size).toBeGreaterThan(100_000);
+  stop.abort();
+  await expect(pulling).rejects.toMatchObject({ code: "cancelled" });
+  await expect.poll(locks).toEqual([]);
+  expect(await readdir(join(store.root, "pins"))).toEqual([]);
+  await expectWhole();
+  expect(layerRanges().at(-1)).toMatch(/^bytes=\d+-$/);
 });
 
 describe("a transfer ends in one clear error", () => {
