@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { MicroagentError } from "./errors.ts";
 
 /**
@@ -121,6 +122,8 @@ class Scope implements Op {
     this.path = path;
     this.clock = clock;
     this.signal = this.#controller.signal;
+    // Every wait listens; many waits at once are no leak.
+    setMaxListeners(0, this.signal);
     this.#listener = listener;
     this.#deadline = deadline;
     const onParentAbort = () => this.#controller.abort(abortReason(parent));

@@ -62,10 +62,19 @@ function describe(exit: MachineExit): [ErrorCode, string] {
 }
 
 function consoleHint(tail: string): string | undefined {
-  const lines = lastLines(tail, 6);
+  const lines = tellingLines(tail);
   return lines.length === 0
     ? undefined
     : `The guest's console ended with:\n  ${lines.join("\n  ")}`;
+}
+
+const shownLines = 6;
+
+/** The lines that say most: from the kernel's own last words where there are any, else the end. */
+export function tellingLines(tail: string): string[] {
+  const lines = lastLines(tail, Number.MAX_SAFE_INTEGER);
+  const panic = lines.findIndex((line) => line.includes("Kernel panic"));
+  return panic < 0 ? lines.slice(-shownLines) : lines.slice(panic, panic + shownLines);
 }
 
 /** The last non-empty lines of a console, control characters removed. */

@@ -3,7 +3,7 @@ import { isMicroagentError, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import type { Machine, MachineRequest } from "../supervisor/port.ts";
 import type { SupervisorChoice } from "./engine.ts";
-import { lastLines } from "./machine-failure.ts";
+import { lastLines, tellingLines } from "./machine-failure.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";
 
 interface PowerOn {
@@ -65,7 +65,7 @@ async function attemptBoot(
 }
 
 function hangError(bootMs: number, attempt: number, tail: string, cause: unknown): MicroagentError {
-  const shown = lastLines(tail, 6);
+  const shown = tellingLines(tail);
   return new MicroagentError(
     "boot_timeout",
     `The guest did not answer within ${bootMs} ms of power-on (attempt ${attempt} of ${attemptsMax})`,

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { singleFileTree } from "../agent/tree.ts";
 import { withOp } from "../base/op.ts";
+import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
 import type { RunPlan } from "../spec/plan.ts";
@@ -31,11 +32,11 @@ export async function runPlanOnce(
     captureFiles(op, plan),
   );
   const result = await dispatch(engine, requestOf(plan, captured), hooks);
-  await recordResult(result);
+  const recorded = await recordResult(result);
   await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {
     // Somebody else's leftovers are no reason to fail this run; `microagent gc` says what is wrong.
   });
-  return result;
+  return recorded;
 }
 
 /** The run a plan asks for. */
@@ -74,14 +75,25 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
   };
 }
 
-/** `result.json` and `manifest.json` beside the outputs, and in a kept workspace. */
-async function recordResult(result: DispatchResult): Promise<void> {
+/**
+ * Writes `result.json` and `manifest.json` beside the outputs, and the result into a kept workspace.
+ * What cannot be written is told as an incomplete output: the run itself has happened.
+ */
+async function recordResult(result: DispatchResult): Promise<DispatchResult> {
+  const { outputDir, keptAt } = result;
   const document = `${JSON.stringify(resultJson(result), null, 2)}\n`;
-  if (result.outputDir !== null) {
-    await mkdir(result.outputDir, { recursive: true });
-    const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
-    await writeFileAtomic(join(result.outputDir, "manifest.json"), manifest, { mode: 0o644 });
-    await writeFileAtomic(join(result.outputDir, "result.json"), document, { mode: 0o644 });
+  try {
+    if (outputDir !== null) {
+      await mkdir(outputDir, { recursive: true });
+      const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
+      await writeFileAtomic(join(outputDir, "manifest.json"), manifest, { mode: 0o644 });
+      await writeFileAtomic(join(outputDir, "result.json"), document, { mode: 0o644 });
+    }
+    if (keptAt !== null) await writeFileAtomic(join(keptAt, "result.json"), document);
+    return result;
+  } catch (error) {
+    const failure = fileError(error, `The result cannot be written to "${outputDir ?? keptAt}"`);
+    const incomplete = [...result.outputs.incomplete, { output: "result.json", error: failure }];
+    return { ...result, outputs: { ...result.outputs, incomplete } };
   }
-  if (result.keptAt !== null) await writeFileAtomic(join(result.keptAt, "result.json"), document);
 }

@@ -80,5 +80,5 @@ test("an output directory on a full disk costs that output, not the run's verdic
     outputDir: join("/dev/full", "out"),
   });
   expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
-  expect(result.outputs.incomplete.map((entry) => entry.output)).toEqual(["a", "b"]);
+  expect(result.outputs.incomplete.map((entry) => entry.output)).toEqual(["a", "b", "result.json"]);
 });
