@@ -1,4 +1,4 @@
-import type { FieldPath } from "./field-path.ts";
+import { type FieldPath, pathText } from "./field-path.ts";
 
 /** Where a value was given: a field of the spec file, or a flag. */
 export type Place =
@@ -31,4 +31,9 @@ export function placedItems<T>(items: readonly T[] | undefined, path: FieldPath)
 /** The place of a part of a value: a deeper field in the spec, the same flag else. */
 export function within(place: Place, ...parts: FieldPath): Place {
   return place.kind === "flag" ? place : { kind: "spec", path: [...place.path, ...parts] };
+}
+
+/** `outputs[0]` or `--output`. */
+export function placeText(place: Place): string {
+  return place.kind === "flag" ? place.flag : pathText(place.path);
 }

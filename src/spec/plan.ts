@@ -1,5 +1,5 @@
-import type { Forward } from "./cross-field.ts";
 import type { VolumeMount } from "./flags/volume-flag.ts";
+import type { Forward } from "./list-checks.ts";
 import type { Place } from "./placed.ts";
 import type { ProfileName } from "./profiles.ts";
 import type { BrokerEntry, EgressMode } from "./schema/agent-schema.ts";

@@ -1,4 +1,4 @@
-import { placeText } from "./cross-field.ts";
+import { placeText } from "./placed.ts";
 import type { PlanCommand, RunPlan, SetupStep } from "./plan.ts";
 
 /**

@@ -4,9 +4,12 @@ import { isCredentialSwap, isNamedSecret } from "./schema/secret-reference.ts";
 import type { FieldRange, SourceRange } from "./source.ts";
 
 /** Keys whose values may be secret even where the schema does not know the key. */
-const secretKey = /^(env|environment)$|cred|secret|token|passw|api.?key/i;
+const secretKey = /^(env|environment)$|cred|secret|token|passw|key/i;
 
-/** Places of all values that may be secret, for frames to star out. */
+/**
+ * Places of all values that may be secret, for frames to star out. Texts of unknown keys are among
+ * them: a variable whose indentation got lost is a top-level key.
+ */
 export function hiddenRanges(
   value: unknown,
   fields: ReadonlyMap<string, FieldRange>,
@@ -14,7 +17,8 @@ export function hiddenRanges(
   const ranges: SourceRange[] = [];
   visit(value, [], (path, scalar) => {
     const field = fields.get(pathKey(path));
-    if (field === undefined || !mayBeSecret(path) || isReference(scalar)) return;
+    const hidden = mayBeSecret(path) || (typeof scalar === "string" && notesAt(path) === null);
+    if (field === undefined || !hidden || isReference(scalar)) return;
     // An empty value has its key's place, and a key is no secret.
     if (field.value.start !== field.key?.start) ranges.push(field.value);
   });
@@ -39,7 +43,8 @@ function visit(
   path: FieldPath,
   see: (path: FieldPath, scalar: unknown) => void,
 ): void {
-  if (typeof value !== "object" || value === null) {
+  // Where a single secret belongs, everything of a mapping or list is hidden, keys too.
+  if (typeof value !== "object" || value === null || notesAt(path)?.secret === true) {
     see(path, value);
     return;
   }

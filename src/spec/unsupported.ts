@@ -1,6 +1,5 @@
 import { MicroagentError } from "../base/errors.ts";
-import { placeText } from "./cross-field.ts";
-import type { Place } from "./placed.ts";
+import { type Place, placeText } from "./placed.ts";
 import type { RunPlan } from "./plan.ts";
 import { supportOf } from "./support.ts";
 

@@ -1,4 +1,4 @@
-import type { Forward } from "../cross-field.ts";
+import type { Forward } from "../list-checks.ts";
 import { isListenHost } from "../schema/network-checks.ts";
 import { flagError } from "./flag-error.ts";
 

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { checkSwaps } from "../cross-field.ts";
 import { checkedFlag, choiceFlag } from "../flags/flag-error.ts";
 import { checkCredSwapFlag, checkSecretFlag } from "../flags/secret-flag.ts";
+import { checkSwaps } from "../list-checks.ts";
 import { placedItems } from "../placed.ts";
 import type { RunPlan } from "../plan.ts";
 import { egressModes, retiredEgress } from "../schema/agent-schema.ts";

@@ -1,8 +1,8 @@
 import { MicroagentError } from "../../base/errors.ts";
-import { checkForwards, checkHealthPort, placedForwards } from "../cross-field.ts";
 import { checkedFlag, choiceFlag } from "../flags/flag-error.ts";
 import { parseMediationFlag } from "../flags/mediation-flag.ts";
 import { parsePublishFlag } from "../flags/publish-flag.ts";
+import { checkForwards, checkHealthPort, placedForwards } from "../list-checks.ts";
 import type { Placed } from "../placed.ts";
 import type { RunPlan } from "../plan.ts";
 import { isFilled } from "../schema/checks.ts";

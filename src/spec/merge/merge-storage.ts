@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
-import { checkDisks, checkFiles, checkOutputs, cleanGuestPath } from "../cross-field.ts";
 import { parseDiskFlag } from "../flags/disk-flag.ts";
 import { parseEnvFlag } from "../flags/env-flag.ts";
 import { parseOutputFlag } from "../flags/output-flag.ts";
 import { parseVolumeFlag } from "../flags/volume-flag.ts";
+import { cleanGuestPath } from "../guest-path.ts";
+import { checkDisks, checkFiles, checkOutputs } from "../list-checks.ts";
 import { type Placed, placedItems, within } from "../placed.ts";
 import type { PlanDisk, RunPlan } from "../plan.ts";
 import type { DiskEntry } from "../schema/storage-schema.ts";

@@ -63,7 +63,7 @@ function isRootDirectory(path: string): boolean {
 }
 
 /** A path on this host, relative or absolute. */
-export const isHostPath: Check = isFilled;
+export const isHostPath: Check = (value) => isFilled(value);
 
 /** Permission bits in octal, as text. */
 export const isOctalMode: Check = (value) => (/^0?[0-7]{3,4}$/.test(value) ? fine : refused);

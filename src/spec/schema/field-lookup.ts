@@ -30,8 +30,11 @@ export function keysAt(path: FieldPath): readonly string[] {
 
 /** Full paths of every field, for "belongs elsewhere" hints: `resources.memoryMiB`, `agent.entry`. */
 export function everyFieldPath(): readonly string[] {
-  return collect(specSchema, "");
+  everyPath ??= collect(specSchema, "");
+  return everyPath;
 }
+
+let everyPath: readonly string[] | undefined;
 
 function collect(schema: z.ZodType, prefix: string): string[] {
   const inner = unwrap(schema);

@@ -51,7 +51,7 @@ const setupSchema = list(
         },
       ).register(fieldNotes, {
         ...setupItem,
-        editor: { oneOf: [{ required: ["run"] }, { required: ["file"] }] },
+        editor: { minProperties: 1, maxProperties: 1 },
       }),
     ])
     .register(fieldNotes, setupItem),

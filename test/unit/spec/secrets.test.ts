@@ -16,6 +16,8 @@ test.each([
   `agent:\n  broker: {upstream: x, secret: key=${secret}}`,
   `agent:\n  broker: {upstream: "https://a.example", secret: ${secret}}`,
   `env:\n  1BAD: ${secret}`,
+  `env:\nKEY: ${secret}\nprofle: tiny`,
+  `environ:\n  A: ${secret}`,
   `env:\n  A: [${secret}]`,
   `env:\n  A: {B: ${secret}}`,
   `env: ["KEY=${secret}"]`,
