@@ -89,7 +89,7 @@ const bytesPerInode = 16 * 1024;
 export function chooseGeometry(plan: Ext4Plan, sizeMib: number | undefined): Geometry {
   if (sizeMib === undefined) {
     for (let size = GiB; ; size += GiB) {
-      const geometry = tryGeometry(plan, size);
+      const geometry = tryGeometry(plan, size, false);
       if (geometry !== null && roomBytes(plan, geometry) >= headroomBytes) return geometry;
       if (size >= 2 ** 44)
         throw new MicroagentError(
@@ -98,7 +98,7 @@ export function chooseGeometry(plan: Ext4Plan, sizeMib: number | undefined): Geo
         );
     }
   }
-  const geometry = tryGeometry(plan, sizeMib * MiB);
+  const geometry = tryGeometry(plan, sizeMib * MiB, true);
   if (geometry !== null && roomBytes(plan, geometry) >= 0) return geometry;
   const needed = smallestMib(plan);
   throw new MicroagentError(
@@ -111,16 +111,18 @@ export function chooseGeometry(plan: Ext4Plan, sizeMib: number | undefined): Geo
 function smallestMib(plan: Ext4Plan): number {
   let mib = Math.ceil((plan.contentBlocks * ext4.blockBytes) / MiB);
   for (;;) {
-    const geometry = tryGeometry(plan, mib * MiB);
+    const geometry = tryGeometry(plan, mib * MiB, true);
     if (geometry !== null && roomBytes(plan, geometry) >= 0) return mib;
     mib += Math.max(1, Math.ceil(mib / 100));
   }
 }
 
-function tryGeometry(plan: Ext4Plan, sizeBytes: number): Geometry | null {
+function tryGeometry(plan: Ext4Plan, sizeBytes: number, sizeIsPinned: boolean): Geometry | null {
   try {
-    const spare = Math.floor(sizeBytes / bytesPerInode);
-    return planGeometry(sizeBytes, Math.max(plan.lastInode + 16, spare));
+    const usual = Math.floor(sizeBytes / bytesPerInode);
+    // A pinned size may leave no room, but who lets us choose gets some for new files.
+    const spare = sizeIsPinned ? 16 : 16_384 + Math.floor(plan.lastInode / 4);
+    return planGeometry(sizeBytes, Math.max(plan.lastInode + spare, usual));
   } catch {
     return null;
   }

@@ -26,6 +26,7 @@ export interface PaxSparse {
 }
 
 const xattrPrefix = "SCHILY.xattr.";
+const sparsePrefix = "GNU.sparse.";
 
 /**
  * Parses the records of a PAX header (`<length> <key>=<value>\n`, length counting itself).
@@ -54,14 +55,17 @@ export function parsePax(body: Buffer): PaxFields | string {
 
 function applyRecord(fields: PaxFields, key: string, raw: Buffer): string | null {
   if (key === "" || key.includes("\0")) return "a PAX record with a bad key";
+  // An empty value takes back the record, it does not set an empty one. That goes for attributes
+  // too: the tools that images are made and unpacked with lose empty ones.
+  if (raw.length === 0 && !key.startsWith(sparsePrefix)) return null;
   if (key.startsWith(xattrPrefix)) {
     fields.xattrs.set(key.slice(xattrPrefix.length), new Uint8Array(raw));
     return null;
   }
   const value = raw.toString("latin1");
-  if (key.startsWith("GNU.sparse.")) return applySparse(fields.sparse, key.slice(11), value);
-  // An empty value takes back the record, it does not set an empty one.
-  if (value === "") return null;
+  if (key.startsWith(sparsePrefix)) {
+    return applySparse(fields.sparse, key.slice(sparsePrefix.length), value);
+  }
   switch (key) {
     case "path":
     case "linkpath":

@@ -1,7 +1,8 @@
-import { MicroagentError } from "../../base/errors.ts";
+import type { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { displayName, type SparseExtent, type TarHandler } from "./entry.ts";
 import { blockBytes, cString, isZeroBlock, parseHeader, type RawHeader } from "./header.ts";
+import { corruptLayer, hostileLayer } from "./layer-faults.ts";
 import { makeEntry } from "./make-entry.ts";
 import { type PaxFields, parsePax } from "./pax.ts";
 import { SparseMapText, sparseExtentsOfHeader } from "./sparse.ts";
@@ -289,22 +290,11 @@ export class TarReader {
   }
 
   #corrupt(what: string, offset: number = this.#offset): MicroagentError {
-    return new MicroagentError(
-      "image_corrupt",
-      `Layer "${this.#layer}" ${what} at offset ${offset}`,
-      {
-        hint: "Pull the image again with --pull always; if it stays so, the image itself is broken",
-        details: { layer: this.#layer, offset },
-      },
-    );
+    return corruptLayer(this.#layer, what, offset);
   }
 
   #hostile(what: string, offset: number = this.#offset): MicroagentError {
-    return new MicroagentError(
-      "image_hostile",
-      `Layer "${this.#layer}" ${what} at offset ${offset}`,
-      { details: { layer: this.#layer, offset } },
-    );
+    return hostileLayer(this.#layer, what, offset);
   }
 }
 

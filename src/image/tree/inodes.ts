@@ -1,4 +1,4 @@
-import { growTo } from "./grow.ts";
+import { columnStart, growTo } from "./grow.ts";
 
 /** File type bits of a mode, as `stat` has them. */
 export const fileType = {
@@ -25,23 +25,23 @@ export interface SparseLayout {
  * Number 0 is never used.
  */
 export class InodeTable {
-  mode = new Uint16Array(1024);
-  uid = new Uint32Array(1024);
-  gid = new Uint32Array(1024);
-  mtimeSeconds = new Float64Array(1024);
-  mtimeNanoseconds = new Uint32Array(1024);
+  mode = new Uint16Array(columnStart);
+  uid = new Uint32Array(columnStart);
+  gid = new Uint32Array(columnStart);
+  mtimeSeconds = new Float64Array(columnStart);
+  mtimeNanoseconds = new Uint32Array(columnStart);
   /** Bytes of a file or a link's target. */
-  size = new Float64Array(1024);
+  size = new Float64Array(columnStart);
   /** File: first 4096-byte block of the data. Link: address of its target. Device: its number. */
-  location = new Uint32Array(1024);
+  location = new Uint32Array(columnStart);
   /** Names of a file; subdirectories plus two of a directory. */
-  links = new Uint32Array(1024);
+  links = new Uint32Array(columnStart);
   /** Attribute set, 0 for none. */
-  xattrs = new Uint32Array(1024);
+  xattrs = new Uint32Array(columnStart);
   /** Directory: first child, as a dirent number, 0 when empty. */
-  firstChild = new Uint32Array(1024);
+  firstChild = new Uint32Array(columnStart);
   /** Directory: its own dirent number, 0 for the root. */
-  ownDirent = new Uint32Array(1024);
+  ownDirent = new Uint32Array(columnStart);
   readonly sparse: Map<number, SparseLayout> = new Map();
   /** Inodes in use. */
   count = 0;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ByteStore } from "./bytes.ts";
-import { growTo } from "./grow.ts";
+import { columnStart, growTo } from "./grow.ts";
 import { fileType, InodeTable } from "./inodes.ts";
 import { XattrSets } from "./xattr-sets.ts";
 
@@ -15,16 +15,16 @@ export class FileTree {
   readonly root: number;
 
   /** Inode of the directory a dirent is in. */
-  #parent = new Uint32Array(1024);
-  #inode = new Uint32Array(1024);
-  #name = new Uint32Array(1024);
-  #nameLength = new Uint8Array(1024);
-  #next = new Uint32Array(1024);
-  #previous = new Uint32Array(1024);
+  #parent = new Uint32Array(columnStart);
+  #inode = new Uint32Array(columnStart);
+  #name = new Uint32Array(columnStart);
+  #nameLength = new Uint8Array(columnStart);
+  #next = new Uint32Array(columnStart);
+  #previous = new Uint32Array(columnStart);
   /** The layer that last touched this path, 0 for none. */
-  #layer = new Uint16Array(1024);
-  #hashNext = new Uint32Array(1024);
-  #buckets = new Uint32Array(2048);
+  #layer = new Uint16Array(columnStart);
+  #hashNext = new Uint32Array(columnStart);
+  #buckets = new Uint32Array(1 << 16);
   #end = 1;
   #count = 0;
   readonly #free: number[] = [];
@@ -245,7 +245,7 @@ export class FileTree {
   }
 
   #rehash(): void {
-    this.#buckets = new Uint32Array(this.#buckets.length * 2);
+    this.#buckets = new Uint32Array(this.#buckets.length * 4);
     for (let dirent = 1; dirent < this.#end; dirent++) {
       const directory = this.#parent[dirent] ?? 0;
       // Free ones have no parent.

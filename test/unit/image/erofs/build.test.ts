@@ -88,7 +88,7 @@ describe("an EROFS image", () => {
   test("holds many and large attributes, behind directories too", async () => {
     const pax: RawEntry["pax"] = Array.from({ length: 40 }, (_, i) => [
       `SCHILY.xattr.user.${"k".repeat(i + 1)}`,
-      "v".repeat(i * 37),
+      "v".repeat(1 + i * 37),
     ]);
     const tree = await listingOf([
       { name: "d", type: "5", pax },

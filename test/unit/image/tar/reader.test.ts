@@ -153,6 +153,7 @@ describe("extended headers", () => {
       pax: [
         ["SCHILY.xattr.security.capability", value],
         ["SCHILY.xattr.user.a=b", "c"],
+        ["SCHILY.xattr.user.empty", ""],
       ],
     });
     // The key of a record ends at its first "=".

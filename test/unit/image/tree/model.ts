@@ -53,7 +53,7 @@ export function naiveTree(layers: readonly (readonly Action[])[]): string[] | nu
         touched.add(parent);
       }
       if (action.do !== "dir" || !isDir(tree.get(path))) erase(path);
-      tree.set(path, valueOf(action));
+      tree.set(path, wordsOf(action));
       touched.add(path);
     }
   }
@@ -62,7 +62,7 @@ export function naiveTree(layers: readonly (readonly Action[])[]): string[] | nu
 
 const isDir = (value: string | undefined): boolean => value?.startsWith("dir") === true;
 
-function valueOf(action: Action): string {
+function wordsOf(action: Action): string {
   switch (action.do) {
     case "file":
       return `file ${action.uid} ${sha256(Buffer.from(action.data))}`;
