@@ -1,0 +1,174 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
+import type { GuestFault, MachineFault } from "../../supervisors/memory/index.ts";
+import { memoryEngine, someDispatch } from "./memory-engine.ts";
+import { Random } from "./random.ts";
+
+/** What may strike, and how a run that it strikes may end; an empty list means an ordinary end. */
+interface Strike {
+  readonly name: string;
+  readonly guest?: GuestFault;
+  readonly machine?: (random: Random) => MachineFault;
+  readonly codes: readonly ErrorCode[];
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+const strikes: readonly Strike[] = [
+  { name: "nothing", codes: [] },
+  { name: "a silent guest", guest: { kind: "silent" }, codes: ["boot_timeout"] },
+  { name: "nonsense", guest: { kind: "bad-hello" }, codes: ["protocol_violation"] },
+  {
+    name: "an endless hello",
+    guest: { kind: "bad-hello", bytes: bytes("x".repeat(100_000)) },
+    codes: ["protocol_violation"],
+  },
+  {
+    name: "a refusing guest",
+    guest: { kind: "refuses", code: "io_error", message: "no" },
+    codes: ["guest_refused", "agent_mismatch"],
+  },
+  {
+    name: "garbage in the session",
+    guest: { kind: "raw-on-exec", bytes: bytes("garbage, not yamux") },
+    codes: ["protocol_violation"],
+  },
+  {
+    name: "an oversized frame",
+    guest: { kind: "oversized-frame-on-exec" },
+    codes: ["protocol_violation"],
+  },
+  {
+    name: "ten thousand streams",
+    // Refused one by one: a flood is a nuisance, not the end.
+    guest: { kind: "stream-flood-on-exec", count: 10_000 },
+    codes: [],
+  },
+  {
+    name: "a death in the middle",
+    guest: { kind: "dies-mid-exec" },
+    codes: ["vmm_failed", "guest_crashed", "channel_closed"],
+  },
+  {
+    name: "a guest that will not power off",
+    guest: { kind: "ignores-power-off" },
+    codes: [],
+  },
+  {
+    name: "a failing start",
+    machine: () => ({ kind: "start-fails", detail: "no memory" }),
+    codes: ["vmm_failed"],
+  },
+  {
+    name: "a panic",
+    machine: (random) => ({ kind: "panics", afterMs: random.below(60), detail: "sim" }),
+    codes: ["guest_crashed"],
+  },
+  {
+    name: "a kill",
+    machine: (random) => ({ kind: "killed", afterMs: random.below(60), signal: "SIGKILL" }),
+    codes: ["machine_killed"],
+  },
+];
+
+/** Seeds that are always run; one fresh seed is added and printed when it fails. */
+const seeds = [1, 2, 3, Date.now() % 1_000_000];
+
+for (const strike of strikes) {
+  test(`a run struck by ${strike.name} ends in a named outcome and leaves nothing`, async () => {
+    for (const seed of seeds) {
+      const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+      try {
+        const result = await strikeOnce(dir, strike, new Random(seed));
+        const struck = result.termination.kind === "failed" ? result.termination.error.code : null;
+        const ended = result.termination.kind === "exited";
+        const fits =
+          strike.codes.length === 0 ? ended : ended || strike.codes.some((c) => c === struck);
+        expect(fits, `seed ${seed}: ${JSON.stringify(result.termination)}`).toBe(true);
+        for (const kind of ["leases", "runtime"]) {
+          const left = await readdir(join(dir, "state", kind)).catch(() => []);
+          expect(left, `seed ${seed}: ${kind}`).toEqual([]);
+        }
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    }
+  });
+}
+
+test("a strike that always hits is always told", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    for (const strike of strikes.filter(
+      (each) => each.guest !== undefined && each.codes.length > 0,
+    )) {
+      const result = await strikeOnce(dir, strike, new Random(7));
+      expect(result.termination, strike.name).toMatchObject({ kind: "failed" });
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("a hang before the handshake is started over once, and told", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, {
+      guest: (_plan, start) => (start === 1 ? { fault: { kind: "silent" } } : {}),
+    });
+    const result = await dispatch(engine, someDispatch(dir));
+    expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+    expect(result.boot).toMatchObject({
+      attempts: 2,
+      retryReason: expect.stringContaining("250 ms"),
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("an abort at any moment ends as interrupted or as the run had ended already", async () => {
+  for (const seed of seeds) {
+    const random = new Random(seed);
+    const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+    try {
+      const { engine } = await memoryEngine(dir, {});
+      const controller = new AbortController();
+      const run = dispatch(
+        engine,
+        someDispatch(dir, { command: { kind: "shell", text: "echo up; sleep 5" } }),
+        { signal: controller.signal },
+      );
+      setTimeout(() => controller.abort({ signal: "SIGINT" }), random.below(120));
+      const result = await run;
+      expect(result.termination, `seed ${seed}`).toEqual({ kind: "interrupted", signal: "SIGINT" });
+      const left = await readdir(join(dir, "state", "runtime")).catch(() => []);
+      expect(left, `seed ${seed}`).toEqual([]);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  }
+});
+
+async function strikeOnce(dir: string, strike: Strike, random: Random): Promise<DispatchResult> {
+  const { engine, supervisor } = await memoryEngine(dir, {
+    guest: { fault: strike.guest ?? null, files: { "/note": "kept" } },
+  });
+  if (strike.machine !== undefined) supervisor.control.inject(strike.machine(random));
+  return await dispatch(
+    engine,
+    someDispatch(dir, {
+      outputs: [{ name: "note", path: "/note" }],
+      setup: random.below(2) === 0 ? ["true"] : [],
+      command:
+        random.below(2) === 0
+          ? { kind: "argv", argv: ["echo", "hello"] }
+          : { kind: "shell", text: "echo up; sleep 0.03" },
+      keep: random.below(3) === 0,
+    }),
+  );
+}

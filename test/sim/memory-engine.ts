@@ -1,0 +1,99 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stateLayout } from "../../src/host/state-layout.ts";
+import type { Supervisor } from "../../src/supervisor/port.ts";
+import type { DispatchRequest } from "../../src/workspace/dispatch.ts";
+import type { Engine } from "../../src/workspace/engine.ts";
+import {
+  createMemorySupervisor,
+  type MemoryOptions,
+  type MemorySupervisor,
+} from "../../supervisors/memory/index.ts";
+import { someHost, someKernel } from "../support/machine-request.ts";
+
+/** The real engine over machines in memory: real state files, no image, no kernel, no VMM. */
+export async function memoryEngine(
+  dir: string,
+  options: MemoryOptions,
+): Promise<{ engine: Engine; supervisor: MemorySupervisor }> {
+  const layout = stateLayout({ stateDir: join(dir, "state") });
+  const supervisor = createMemorySupervisor(options);
+  const base = join(dir, "base.erofs");
+  await writeFile(base, "");
+  const kernel = {
+    image: someKernel(),
+    name: "memory",
+    source: "path" as const,
+    modulesDir: null,
+    modules: [],
+    notes: [],
+  };
+  const engine: Engine = {
+    layout,
+    images: {
+      resolve: async (_op, request) => ({
+        reference: request.image,
+        resolvedRef: `${request.image}@sha256:0`,
+        digest: "sha256:0",
+        arch: "x86_64",
+        config: {
+          user: "",
+          workingDir: "/",
+          env: ["PATH=/bin"],
+          entrypoint: [],
+          cmd: ["true"],
+          stopSignal: "SIGTERM",
+          labels: {},
+          exposedPorts: [],
+        },
+        layers: [],
+        origin: "cache",
+      }),
+      base: async () => ({ path: base, sizeBytes: 0, format: "erofs", digest: "sha256:0" }),
+      pin: async () => ({ async [Symbol.asyncDispose]() {} }),
+    },
+    kernels: {
+      resolve: async () => kernel,
+      installed: async () => kernel,
+      initramfs: async () => join(dir, "initramfs"),
+    },
+    supervisors: {
+      select: async () => ({
+        supervisor: supervisor as Supervisor,
+        host: { ...someHost(), accel: "none", accelReason: "In memory" },
+      }),
+    },
+  };
+  return { engine, supervisor };
+}
+
+/** A request with everything ordinary, for changing. */
+export function someDispatch(dir: string, change: Partial<DispatchRequest> = {}): DispatchRequest {
+  return {
+    boot: {
+      name: "sim",
+      image: "local/sim",
+      pull: "missing",
+      insecureRegistries: [],
+      kernel: undefined,
+      arch: undefined,
+      accel: "auto",
+      memoryMib: 64,
+      cpus: 1,
+      sizeMib: 16,
+      hostname: "sim",
+      bounds: { pullMs: 5_000, bootMs: 250 },
+    },
+    setup: [],
+    files: [],
+    command: { kind: "argv", argv: ["echo", "hello"] },
+    shell: "/bin/sh",
+    env: {},
+    outputs: [],
+    outputDir: join(dir, "out"),
+    requireOutputs: false,
+    timeoutMs: 2_000,
+    keep: false,
+    ...change,
+  };
+}
