@@ -38,10 +38,10 @@ export function parseSpec(text: string, fileName: string, baseDir: string): Load
   const content = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (Buffer.byteLength(content) > limits.spec.fileBytesMax) throw tooLarge(fileName);
   const document = composeYaml(fileName, content);
-  const { value, fields, complaints } = walkDocument(
-    document,
-    (path) => notesAt(path)?.plainScalars === true,
-  );
+  const { value, fields, complaints } = walkDocument(document, {
+    plainScalar: (path) => notesAt(path)?.plainScalars === true,
+    secret: (path) => notesAt(path)?.secret === true,
+  });
   // What a complaint stopped us from walking can only be hidden by its looks.
   const unwalked = complaints.length > 0 ? secretLookingRanges(content) : [];
   const hidden = [...hiddenRanges(value, fields), ...unwalked];

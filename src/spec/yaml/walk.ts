@@ -25,16 +25,20 @@ export interface Walked {
   }[];
 }
 
+/** What the walk has to know of the schema. */
+export interface FieldKinds {
+  /** Numbers and booleans are taken as the text they were written as. */
+  readonly plainScalar: (path: FieldPath) => boolean;
+  /** What stands there is never named in a complaint. */
+  readonly secret: (path: FieldPath) => boolean;
+}
+
 /**
  * Turns a document into plain values. Aliases and merge keys (`<<`) are expanded, within limits;
- * duplicate and unusable keys are complained about. `plainScalar` names the paths whose numbers
- * and booleans are taken as the text they were written as.
+ * duplicate and unusable keys are complained about.
  */
-export function walkDocument(
-  document: Document.Parsed,
-  plainScalar: (path: FieldPath) => boolean,
-): Walked {
-  const walker = new Walker(plainScalar, aliasTargets(document.contents));
+export function walkDocument(document: Document.Parsed, fields: FieldKinds): Walked {
+  const walker = new Walker(fields, aliasTargets(document.contents));
   const value = document.contents === null ? undefined : walker.value(document.contents, []);
   return { value, fields: walker.fields, complaints: walker.complaints };
 }
@@ -44,15 +48,15 @@ type ParsedPair = Pair<Node | null, Node | null>;
 class Walker {
   readonly fields = new Map<string, FieldRange>();
   readonly complaints: { range: SourceRange; path: string; complaint: Complaint }[] = [];
-  readonly #plainScalar: (path: FieldPath) => boolean;
+  readonly #kinds: FieldKinds;
   readonly #targets: ReadonlyMap<Alias, Node>;
   readonly #open = new Set<Node>();
   #aliases = 0;
   #nodes = 0;
   #stopped = false;
 
-  constructor(plainScalar: (path: FieldPath) => boolean, targets: ReadonlyMap<Alias, Node>) {
-    this.#plainScalar = plainScalar;
+  constructor(kinds: FieldKinds, targets: ReadonlyMap<Alias, Node>) {
+    this.#kinds = kinds;
     this.#targets = targets;
   }
 
@@ -81,7 +85,7 @@ class Walker {
 
   #scalar(node: { value: unknown; source?: string }, path: FieldPath): unknown {
     const plain = typeof node.value === "number" || typeof node.value === "boolean";
-    if (plain && node.source !== undefined && this.#plainScalar(path)) return node.source;
+    if (plain && node.source !== undefined && this.#kinds.plainScalar(path)) return node.source;
     return node.value;
   }
 
@@ -195,7 +199,14 @@ class Walker {
 
   #complain(range: SourceRange, path: FieldPath, complaint: Complaint): void {
     if (this.complaints.length >= limits.spec.problemsMax) return;
-    this.complaints.push({ range, path: pathText(path), complaint });
+    const secretAt = path.findIndex((_, index) => this.#kinds.secret(path.slice(0, index + 1)));
+    const shown = secretAt < 0 ? path : path.slice(0, secretAt + 1);
+    // Below a secret even a key's name may be one.
+    const sentence =
+      shown.length < path.length
+        ? "A value here is not what belongs here: wanted one plain text"
+        : complaint.sentence;
+    this.complaints.push({ range, path: pathText(shown), complaint: { ...complaint, sentence } });
   }
 }
 

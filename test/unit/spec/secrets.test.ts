@@ -15,6 +15,8 @@ test.each([
   `cred-swap:\n  - openai=${secret}`,
   `agent:\n  broker: {upstream: x, secret: key=${secret}}`,
   `agent:\n  broker: {upstream: "https://a.example", secret: ${secret}}`,
+  `agent:\n  cred-swap:\n    - ${secret}: *a\n`,
+  `agent:\n  cred-swap:\n    - ${secret}: a\n      ${secret}: b\n`,
   `env:\n  1BAD: ${secret}`,
   `env:\nKEY: ${secret}\nprofle: tiny`,
   `environ:\n  A: ${secret}`,
