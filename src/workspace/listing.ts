@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { collectLeases, listLeases } from "../host/lease.ts";
+import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
+import { openStore } from "../image/store.ts";
 
 /** One workspace of a state directory. */
 export interface WorkspaceListing {
@@ -87,6 +89,7 @@ export async function collectGarbage(
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
     collected.push({ workspace: name, killedPid: null, removedDir: dir });
   }
+  await sweepLocks(op, openStore(layout).locksDir);
   const removedKept: string[] = [];
   if (options.kept === true) {
     for (const name of await namesIn(layout.workspaces)) {
