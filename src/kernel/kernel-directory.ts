@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MicroagentError } from "../base/errors.ts";
+import { errnoOf, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
 import { makeTempDir, publishDir } from "../host/files.ts";
@@ -73,6 +73,7 @@ export async function publishKernel(
     });
   } catch (error) {
     op.check();
+    if (errnoOf(error) === undefined) throw error;
     throw fileError(error, `Kernel "${parts.name}" cannot be stored`);
   }
 }

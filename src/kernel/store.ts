@@ -46,7 +46,7 @@ export async function openStoredKernel(
     throw new MicroagentError(
       "store_corrupt",
       `Kernel file "${file.path}" has ${bytes ?? "no"} bytes, wanted ${file.bytes}`,
-      { hint: `Remove it with: rm -r "${directory}"`, details: { path: file.path } },
+      { hint: repairHint(record, directory), details: { path: file.path } },
     );
   }
   const pathOf = (file: { readonly file: string } | null) =>
@@ -94,6 +94,12 @@ export async function soundRecord(
 /** False for a kernel whose modules were chosen by another list than this version's. */
 export function isCurrent(record: KernelRecord): boolean {
   return record.modulesRevision === null || record.modulesRevision === wantedModulesRevision;
+}
+
+function repairHint(record: KernelRecord, directory: string): string {
+  if (record.source === "apt") return "Fetch it again with: microagent kernel install";
+  if (record.source === "built") return "Build it again with: microagent kernel build";
+  return `Remove it with: rm -r "${directory}"`;
 }
 
 function installedAt(kernel: StoredKernel): string {

@@ -11,6 +11,9 @@ import { writeCpio } from "./cpio.ts";
 import { initramfsEntries } from "./entries.ts";
 import { removeUnused } from "./remove-unused.ts";
 
+/** A file used daily is refreshed daily, so that a month without use shows. */
+const refreshMs = 24 * 3_600_000;
+
 /** Raise when the archive's shape changes: the cache is keyed by it. */
 const shapeRevision = 1;
 
@@ -27,7 +30,7 @@ export async function ensureInitramfs(
 ): Promise<string> {
   const agent = await op.race(readAgent(agentPath));
   const path = join(layout.cache, `initramfs-${contentKey(kernel, agent)}.cpio`);
-  if (await isThere(path)) return path;
+  if (await isThere(op, path)) return path;
   await ensurePrivateDir(layout.cache);
   const entries = await initramfsEntries(op, kernel, agent);
   await op.race(writeFileAtomic(path, writeCpio(entries)));
@@ -56,11 +59,11 @@ async function readAgent(path: string): Promise<Uint8Array> {
 }
 
 /** A file under its final name is complete; using it counts as news to `removeUnused`. */
-async function isThere(path: string): Promise<boolean> {
+async function isThere(op: Op, path: string): Promise<boolean> {
   try {
     const facts = await stat(path);
-    if (Date.now() - facts.mtimeMs > 24 * 3_600_000) {
-      const now = new Date();
+    const now = new Date(op.clock.now());
+    if (now.getTime() - facts.mtimeMs > refreshMs) {
       await utimes(path, now, now).catch(() => {});
     }
     return true;

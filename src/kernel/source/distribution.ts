@@ -10,7 +10,8 @@ import { publishKernel } from "../kernel-directory.ts";
 import { findModules, openModuleTree } from "../modules/module-tree.ts";
 import type { KernelRecord } from "../record.ts";
 import { emptyScratchDir } from "../scratch-dir.ts";
-import { openApt } from "./apt.ts";
+import { soundRecord } from "../store.ts";
+import { type AptPackage, openApt } from "./apt.ts";
 import { followMetaPackage, unpackPackages } from "./package-source.ts";
 
 /** Meta packages by preference: Debian's cloud kernel, Ubuntu's virtual one, Debian's general one. */
@@ -20,6 +21,7 @@ const metaPackages: Readonly<Record<Arch, readonly string[]>> = {
 };
 /** The kernel, and its modules where they are a package of their own. */
 const kernelPackages = /^linux-(image|modules)-[0-9]/;
+const imagePrefix = "linux-image-";
 
 /**
  * Fetches the distribution's kernel for virtual machines through its signed package manager and
@@ -32,18 +34,19 @@ export async function installDistributionKernel(
   arch: Arch,
 ): Promise<KernelRecord> {
   const apt = await openApt(layout);
+  const choose = (step: Op) => followMetaPackage(step, apt, metaPackages[arch], kernelPackages);
+  const known = await installedFrom(op, layout, await op.step("look up", choose));
+  if (known !== null) return known;
   await using scratch = await emptyScratchDir(layout, "kernel-fetch");
-  const packages = await unpackPackages(op, apt, scratch.path, (step) =>
-    followMetaPackage(step, apt, metaPackages[arch], kernelPackages),
-  );
+  const packages = await unpackPackages(op, apt, scratch.path, choose);
   const { path, release } = await findKernel(scratch.path, packages[0]?.name ?? "");
   const bytes = await op.race(readFile(path));
   const kernel = await op.step("unpack kernel", (step) => identifyKernel(step, bytes, path));
   const modulesRoot = await findModules(scratch.path, release);
   return await publishKernel(op, layout, {
-    name: `distribution-${release}`,
+    name: storeName(release),
     source: "apt",
-    origin: packages.map(({ name, version }) => `${name} ${version}`).join(", "),
+    origin: originOf(packages),
     sha256: sha256Of(bytes),
     kernel,
     config: await readFile(join(scratch.path, "boot", `config-${release}`), "utf8").catch(
@@ -52,6 +55,26 @@ export async function installDistributionKernel(
     modules: modulesRoot === null ? null : await openModuleTree(op, modulesRoot),
     build: null,
   });
+}
+
+/** What is in the store already, when it came from exactly these packages. */
+async function installedFrom(
+  op: Op,
+  layout: StateLayout,
+  packages: readonly AptPackage[],
+): Promise<KernelRecord | null> {
+  const image = packages.find(({ name }) => name.startsWith(imagePrefix));
+  if (image === undefined) return null;
+  const record = await soundRecord(op, layout, storeName(image.name.slice(imagePrefix.length)));
+  return record?.origin === originOf(packages) ? record : null;
+}
+
+function originOf(packages: readonly AptPackage[]): string {
+  return packages.map(({ name, version }) => `${name} ${version}`).join(", ");
+}
+
+function storeName(release: string): string {
+  return `distribution-${release}`;
 }
 
 async function findKernel(

@@ -46,6 +46,8 @@ describe("the distribution's kernel", () => {
     expect(verified.map(({ name, problems }) => ({ name, problems }))).toEqual([
       { name: kernel.name, problems: [] },
     ]);
+    const again = await withOp("test", {}, (op) => kernels.install(op, { kind: "distribution" }));
+    expect(again).toEqual(kernel);
     // Nothing of the download stays but the kernel.
     expect(await readdir(layout.kernels)).toEqual([kernel.name]);
     expect(await readdir(layout.cache).catch(() => [])).toEqual([]);

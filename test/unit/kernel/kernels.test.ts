@@ -276,7 +276,7 @@ describe("a damaged kernel", () => {
     await truncate(join(storeDir(), "debian", "vmlinux"), 100);
     await expect(run((op) => kernels.resolve(op, "debian", "x86_64"))).rejects.toMatchObject({
       code: "store_corrupt",
-      hint: expect.stringContaining("rm -r"),
+      hint: expect.stringContaining("microagent kernel install"),
     });
   });
 

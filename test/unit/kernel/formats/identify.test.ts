@@ -14,10 +14,22 @@ function identify(bytes: Uint8Array) {
   return withOp("test", {}, (op) => identifyKernel(op, bytes, "the file"));
 }
 
+/** A zstd frame of one uncompressed block: no tool is needed to make it. */
+function zstdRaw(data: Uint8Array): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeUInt32BE(0x28b52ffd, 0);
+  // One segment, its size in two bytes, which count from 256.
+  head[4] = 0x60;
+  head.writeUInt16LE(data.length - 256, 5);
+  head.writeUIntLE((data.length << 3) | 1, 7, 3);
+  return Buffer.concat([head, data]);
+}
+
 describe("identifyKernel", () => {
   it.each([
     ["gzip", gzipSync(vmlinux)],
     ["lz4", Buffer.concat([packLz4Legacy(vmlinux), sizeField])],
+    ["zstd", Buffer.concat([zstdRaw(vmlinux), sizeField])],
     ["xz", Buffer.concat([execFileSync("xz", ["-c"], { input: vmlinux }), sizeField])],
   ])("unpacks the kernel of a boot image packed with %s", async (_, payload) => {
     const bytes = makeBzImage(payload, "6.1.2-test");
