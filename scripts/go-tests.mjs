@@ -22,37 +22,26 @@ export async function runGoTests() {
       text += chunk;
     },
   });
-  const counts = countGoEvents(parseEvents(text));
+  const counts = countGoTests(text);
   if (vet !== 0) counts.failed++;
   // A build that fails before any test ran leaves only an exit code.
   if (status !== 0 && counts.failed === 0) counts.failed++;
   return counts;
 }
 
-/** @param {string} text @returns {GoEvent[]} */
-function parseEvents(text) {
-  /** @type {GoEvent[]} */
-  const events = [];
-  for (const line of text.split("\n")) {
-    if (!line.startsWith("{")) continue;
-    events.push(JSON.parse(line));
-  }
-  return events;
-}
-
 /**
  * Counts leaf tests, prints one line per package, and the output of what failed.
  *
- * @param {GoEvent[]} events
+ * @param {string} text what `go test -json` printed
  * @returns {Counts}
  */
-function countGoEvents(events) {
+export function countGoTests(text) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   /** @type {Map<string, string>} */
   const outcomes = new Map();
   /** @type {Map<string, string[]>} */
   const outputs = new Map();
-  for (const event of events) {
+  for (const event of parseEvents(text)) {
     const key = `${event.Package ?? ""}\0${event.Test ?? ""}`;
     if (event.Action === "output")
       outputs.set(key, [...(outputs.get(key) ?? []), event.Output ?? ""]);
@@ -80,4 +69,15 @@ function countGoEvents(events) {
     }
   }
   return counts;
+}
+
+/** @param {string} text @returns {GoEvent[]} */
+function parseEvents(text) {
+  /** @type {GoEvent[]} */
+  const events = [];
+  for (const line of text.split("\n")) {
+    if (!line.startsWith("{")) continue;
+    events.push(JSON.parse(line));
+  }
+  return events;
 }

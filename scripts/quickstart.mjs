@@ -12,10 +12,12 @@ const outputDir = join(root, "microagent-out", "quickstart");
 await runMain(async () => {
   await bootstrap({ tests: false });
   const words = ["dispatch", "--file", agentfile, "--output-dir", outputDir];
-  const args = [...words, ...hostSuite(), ...process.argv.slice(2)];
+  const given = process.argv.slice(2);
+  const args = [...words, ...hostSuite(), ...given];
   say(`\n$ microagent ${args.map((word) => shown(word)).join(" ")}`);
   const status = await run(process.execPath, [cli, ...args]);
-  if (status === 0) showArtifacts();
+  // Flags of the caller may have sent the artifacts elsewhere; the command has said where.
+  if (status === 0 && given.length === 0) showArtifacts();
   return status;
 });
 

@@ -37,8 +37,13 @@ export async function runVitest() {
   }
 }
 
-/** @param {VitestReport} report @param {number} status Vitest's exit code */
-function countReport(report, status) {
+/**
+ * Counts what a report tells, and as failures also what it does not tell: suites that ran nothing, files that could
+ * not be loaded, errors outside of any test.
+ *
+ * @param {VitestReport} report @param {number} status Vitest's exit code
+ */
+export function countReport(report, status) {
   let failed = report.numFailedTests;
   /** @type {Map<string, number>} */
   const ran = new Map(suites.map((suite) => [suite, 0]));
