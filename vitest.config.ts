@@ -23,7 +23,6 @@ export default defineConfig({
       quick("unit", "test/unit/**/*.test.ts", 30_000),
       quick("contract", "test/contract/**/*.test.ts", 60_000),
       quick("sim", "test/sim/**/*.test.ts", 120_000),
-      quick("vectors", "test/vectors/**/*.test.ts", 30_000),
       quick("tidy", "test/tidy/**/*.test.ts", 60_000),
       quick("package", "test/package/**/*.test.ts", 300_000),
       {

@@ -6,7 +6,7 @@ import { join, relative, sep } from "node:path";
 import { root, run, say } from "./steps.mjs";
 
 /** The folders of `test/` that must each have run something. */
-export const suites = ["unit", "contract", "sim", "vectors", "tidy", "package", "real"];
+export const suites = ["unit", "contract", "sim", "tidy", "package", "real"];
 
 /**
  * @typedef {object} VitestReport
