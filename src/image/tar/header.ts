@@ -91,3 +91,9 @@ export function isZeroBlock(block: Buffer, at: number): boolean {
   for (let i = at; i < at + blockBytes; i++) if (block[i] !== 0) return false;
   return true;
 }
+
+/** Bytes between the end of a body and the next block. */
+export function paddingOf(size: number): number {
+  const tail = size % blockBytes;
+  return tail === 0 ? 0 : blockBytes - tail;
+}

@@ -1,7 +1,14 @@
 import type { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { displayName, type SparseExtent, type TarHandler } from "./entry.ts";
-import { blockBytes, cString, isZeroBlock, parseHeader, type RawHeader } from "./header.ts";
+import {
+  blockBytes,
+  cString,
+  isZeroBlock,
+  paddingOf,
+  parseHeader,
+  type RawHeader,
+} from "./header.ts";
 import { corruptLayer, hostileLayer } from "./layer-faults.ts";
 import { makeEntry } from "./make-entry.ts";
 import { type PaxFields, parsePax } from "./pax.ts";
@@ -41,9 +48,7 @@ export class TarReader {
   #pax: PaxFields | null = null;
   #longName: string | null = null;
   #longLink: string | null = null;
-  #sparseHeader: RawHeader | null = null;
-  #sparseExtents: SparseExtent[] = [];
-  #sparseRealSize = 0;
+  #oldSparse: { header: RawHeader; extents: SparseExtent[]; realSize: number } | null = null;
   #sparseText: SparseMapText | null = null;
 
   constructor(layerDigest: string, handler: TarHandler) {
@@ -185,31 +190,26 @@ export class TarReader {
 
   #beginOldSparse(header: RawHeader, block: Buffer, at: number): void {
     const map = sparseExtentsOfHeader(block, at, "header");
-    this.#sparseHeader = header;
+    this.#oldSparse = { header, extents: map.extents, realSize: map.realSize };
     this.#specialOffset = this.#offset - blockBytes;
-    this.#sparseExtents = map.extents;
-    this.#sparseRealSize = map.realSize;
     if (map.continues) this.#state = "sparse-blocks";
     else this.#endOldSparse();
   }
 
   #useSparseBlock(block: Buffer, at: number): void {
     const map = sparseExtentsOfHeader(block, at, "continuation");
-    for (const extent of map.extents) this.#sparseExtents.push(extent);
-    if (this.#sparseExtents.length > limits.image.sparseExtentsMax) {
+    const extents = this.#oldSparse?.extents ?? [];
+    for (const extent of map.extents) extents.push(extent);
+    if (extents.length > limits.image.sparseExtentsMax) {
       throw this.#hostile(`has more than ${limits.image.sparseExtentsMax} extents in one file`);
     }
     if (!map.continues) this.#endOldSparse();
   }
 
   #endOldSparse(): void {
-    const header = this.#sparseHeader;
-    if (header === null) return;
-    this.#sparseHeader = null;
-    this.#beginEntry(header, this.#specialOffset, {
-      extents: this.#sparseExtents,
-      realSize: this.#sparseRealSize,
-    });
+    const sparse = this.#oldSparse;
+    this.#oldSparse = null;
+    if (sparse !== null) this.#beginEntry(sparse.header, this.#specialOffset, sparse);
   }
 
   #useSparseText(block: Buffer, at: number): void {
@@ -296,9 +296,4 @@ export class TarReader {
   #hostile(what: string, offset: number = this.#offset): MicroagentError {
     return hostileLayer(this.#layer, what, offset);
   }
-}
-
-function paddingOf(size: number): number {
-  const tail = size % blockBytes;
-  return tail === 0 ? 0 : blockBytes - tail;
 }

@@ -81,6 +81,15 @@ const rootOnly: RawEntry[] = [
   { name: "null", type: "3", mode: 0o666, major: 1, minor: 3, mtime: 16 },
   { name: "disk", type: "4", major: 259, minor: 70_000, mtime: 17 },
   {
+    name: "many",
+    data: "m",
+    mtime: 19,
+    pax: Array.from(
+      { length: 25 },
+      (_, i) => [`SCHILY.xattr.user.n${i}`, "v".repeat(i + 1)] as const,
+    ),
+  },
+  {
     name: "ping",
     data: "ping",
     mtime: 18,

@@ -166,6 +166,9 @@ describe("an EROFS image", () => {
       expect(dataBytes).toBeLessThan(8 * 110_000);
       const tree = readErofs(out);
       expect(tree.files.get("b")?.sha256).toBe(sha256(Buffer.from("tiny")));
+      const bytes = await readFile(out);
+      const end = bytes.indexOf("tiny") + 4;
+      expect(bytes.subarray(end, end + 4092).equals(Buffer.alloc(4092))).toBe(true);
       expect(tree.files.get("a1")?.sha256).toBe(sha256(Buffer.from("10".repeat(50_010))));
     });
   });
