@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from "node:stream";
 import { Decompress } from "fzstd";
+import { asMicroagentError } from "../../base/errors.ts";
 
 /** Streaming zstd in JavaScript, for Node versions without a zstd of their own. */
 export class FzstdTransform extends Transform {
@@ -26,8 +27,9 @@ export class FzstdTransform extends Transform {
       this.#decompress.push(chunk, final);
       return null;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return Object.assign(new Error(message, { cause: error }), { code: "CodecFault" });
+      return Object.assign(error instanceof Error ? error : asMicroagentError(error), {
+        code: "CodecFault",
+      });
     }
   }
 }
