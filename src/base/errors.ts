@@ -268,5 +268,6 @@ export function exitCodeOf(error: MicroagentError): 1 | 2 | 75 {
 export function errnoOf(value: unknown): string | undefined {
   if (!(value instanceof Error)) return undefined;
   const code = (value as NodeJS.ErrnoException).code;
-  return typeof code === "string" ? code : undefined;
+  // Ours have codes too, and they are no errno.
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }

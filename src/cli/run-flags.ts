@@ -6,7 +6,7 @@ const valueFlags: readonly [flags: string, description: string][] = [
   ["--file <path>", "Spec file (microagent.yaml); with an agent: block an Agentfile"],
   ["--image <ref>", "Image: docker://, oci:, oci-archive:, docker-archive: or mmdebstrap:"],
   ["--exec <text>", "Command text for the shell"],
-  ["--entrypoint <text>", "Command text when nothing else is given"],
+  ["--entrypoint <text>", "Command text for the shell, before agent.entry"],
   ["--shell <path>", "Guest shell (default /bin/sh)"],
   ["--name <name>", "Workspace name (default: a fresh one)"],
   ["--hostname <name>", "Guest host name (default: the workspace name)"],

@@ -32,4 +32,5 @@ test("errno is read from system errors only", () => {
   expect(errnoOf(Object.assign(new Error("x"), { code: "ENOENT" }))).toBe("ENOENT");
   expect(errnoOf(new Error("x"))).toBeUndefined();
   expect(errnoOf("ENOENT")).toBeUndefined();
+  expect(errnoOf(new MicroagentError("timeout", "X"))).toBeUndefined();
 });
