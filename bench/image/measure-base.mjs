@@ -1,0 +1,21 @@
+// A process of its own, so that its memory is the build's: stored image to base image, once.
+//   node measure-base.mjs STORE REFERENCE  prints {"ms", "peakMib", "bytes"}
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { product, withOp } from "../product.mjs";
+
+const [, , root, reference] = process.argv;
+const store = product.openStore({ images: join(root, "images"), root });
+await rm(join(root, "images", "bases"), { recursive: true, force: true });
+const image = await withOp("bench", (op) =>
+  product.resolveImage(op, store, reference, {
+    arch: process.arch === "arm64" ? "aarch64" : "x86_64",
+    pull: "missing",
+    insecureRegistries: [],
+  }),
+);
+const started = performance.now();
+const base = await withOp("bench", (op) => product.ensureBaseImage(op, store, image));
+const ms = performance.now() - started;
+const peakMib = process.resourceUsage().maxRSS / 1024;
+process.stdout.write(JSON.stringify({ ms, peakMib, bytes: base.sizeBytes }));
