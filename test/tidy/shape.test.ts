@@ -14,7 +14,7 @@ test("a long file has a reason in test/tidy/long-files.ts", () => {
 });
 
 test("no drawers: a folder or file is named after its concept", () => {
-  const drawer = /^(utils?|helpers?|commons?|shared|misc|stuff|lib|tools?)$/;
+  const drawer = /^(utils?|helpers?|commons?|shared|misc)$/;
   const found = files.filter((path) =>
     path.split("/").some((part) => drawer.test(part.replace(/(\.test|_test)?\.\w+$/, ""))),
   );
