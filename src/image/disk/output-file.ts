@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
-import { errnoOf, MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
+import { fileError } from "../../host/file-error.ts";
 
 const bufferBytes = 1 << 20;
 const queuedBytesMax = 8 << 20;
@@ -29,7 +29,10 @@ export class OutputFile {
 
   /** Creates or truncates the file, 0600. */
   static async create(path: string): Promise<OutputFile> {
-    return new OutputFile(path, await open(path, "w+", 0o600));
+    const handle = await open(path, "w+", 0o600).catch((error) => {
+      throw fileError(error, `File "${path}" cannot be created`);
+    });
+    return new OutputFile(path, handle);
   }
 
   put(position: number, bytes: Uint8Array, start = 0, end: number = bytes.length): void {
@@ -116,13 +119,6 @@ export class OutputFile {
 
   #throwFailure(): void {
     if (this.#failure === null) return;
-    const errno = errnoOf(this.#failure);
-    if (errno === "ENOSPC" || errno === "EDQUOT" || errno === "EFBIG") {
-      throw new MicroagentError("no_space", `No space is left to write "${this.path}"`, {
-        cause: this.#failure,
-        hint: "Free some space, for example with: microagent image prune",
-      });
-    }
-    throw this.#failure;
+    throw fileError(this.#failure, `File "${this.path}" cannot be written`);
   }
 }

@@ -36,7 +36,8 @@ export function layOut(tree: FileTree, firstBlock: number): ErofsLayout {
   const nids = new Uint32Array(inodes.end);
   const shapes = new InodeShapes(tree);
   let count = 0;
-  let position = 0;
+  // Number 0 would be a legal inode but an illegal inode number: directory listings skip it.
+  let position: number = erofs.inodeBytes;
   let outerBlocks = 0;
 
   const place = (inode: number) => {
@@ -65,7 +66,7 @@ export function layOut(tree: FileTree, firstBlock: number): ErofsLayout {
     if (!inodes.isDirectory(directory)) continue;
     for (let child = tree.firstChildOf(directory); child !== 0; child = tree.nextOf(child)) {
       const inode = tree.inodeOf(child);
-      // A file with several names is placed at its first; the root alone has slot 0.
+      // A file with several names is placed at its first; no inode has slot 0.
       if (nids[inode] === 0) place(inode);
     }
   }

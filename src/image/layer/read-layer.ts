@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
+import { fileError } from "../../host/file-error.ts";
 import type { LayerBlob } from "../layer.ts";
 import { openDecoder } from "./decoder.ts";
 
@@ -18,23 +19,18 @@ export async function readLayer(
   onChunk: (chunk: Buffer) => Promise<void> | void,
 ): Promise<void> {
   const hash = createHash("sha256");
-  const source = createReadStream(layer.path, { highWaterMark: readBytes, signal: op.signal });
+  const source = createReadStream(layer.path, { highWaterMark: readBytes });
   const decoder = openDecoder(source, layer.compression);
   try {
     for (;;) {
-      const chunk = await op.race(decoder.next());
+      const chunk = await op.race(decoder.next()).catch((error) => {
+        throw op.signal.aborted ? error : layerError(layer, error);
+      });
       if (chunk === null) break;
       hash.update(chunk);
       await onChunk(chunk);
       op.check();
     }
-  } catch (error) {
-    if (!isCodecFault(error)) throw error;
-    throw new MicroagentError(
-      "image_corrupt",
-      `Layer "${layer.digest}" is no valid ${layer.compression} stream: ${error.message}`,
-      { cause: error, details: { layer: layer.digest } },
-    );
   } finally {
     decoder.close();
     source.destroy();
@@ -47,6 +43,18 @@ export async function readLayer(
       { details: { layer: layer.digest, found, wanted: layer.diffId } },
     );
   }
+}
+
+function layerError(layer: LayerBlob, error: unknown): unknown {
+  const details = { layer: layer.digest };
+  if (isCodecFault(error)) {
+    return new MicroagentError(
+      "image_corrupt",
+      `Layer "${layer.digest}" is no valid ${layer.compression} stream: ${error.message}`,
+      { cause: error, details },
+    );
+  }
+  return fileError(error, `Layer "${layer.digest}" cannot be read`);
 }
 
 /** Faults of the compressed data, as zlib and the zstd decoders report them. */

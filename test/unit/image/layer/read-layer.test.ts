@@ -69,6 +69,18 @@ describe("a layer's bytes", () => {
       ),
     });
   });
+  test("that are missing from the store are named", async () => {
+    await inTempDir(async (dir) => {
+      const blob = await storeBlob(dir, gzip, { diffId: digestOf(text), compression: "gzip" });
+      const layer = { ...blob, path: `${blob.path}-gone` };
+      await expect(
+        withOp("test", {}, (op) => readLayer(op, layer, () => {})),
+      ).rejects.toMatchObject({
+        code: "store_corrupt",
+        message: `Layer "${blob.digest}" cannot be read (ENOENT)`,
+      });
+    });
+  });
   test("stop coming when the operation is aborted", async () => {
     await inTempDir(async (dir) => {
       const layer = await storeBlob(dir, gzip, { diffId: digestOf(text), compression: "gzip" });
