@@ -15,6 +15,7 @@ import {
 } from "./outputs.ts";
 import { type OutputSink, runCommand } from "./run-command.ts";
 import { runSetup } from "./setup.ts";
+import { stopSignalOf } from "./signals.ts";
 import { StepTimes } from "./step-times.ts";
 import { type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
@@ -188,6 +189,7 @@ async function runInside(
           (stream === "stdout" ? run.stdout : run.stderr).add(data);
           return sink(phase, stream, data);
         },
+        stopSignalOf(image.stopSignal),
       );
       return terminationOf(result, request.timeoutMs);
     } finally {

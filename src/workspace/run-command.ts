@@ -22,6 +22,7 @@ export async function runCommand(
   phase: Phase,
   request: ExecRequest,
   sink: OutputSink,
+  stopSignal = "SIGTERM",
 ): Promise<ExecResult> {
   const execution = await workspace.exec(op, request);
   const ended = (async () => {
@@ -33,7 +34,7 @@ export async function runCommand(
     const doing = phase === "setup" ? "running setup" : "running the command";
     return await workspace.explaining(doing, op.race(ended));
   } catch (error) {
-    if (op.signal.aborted) await windDown(op.clock, execution, ended);
+    if (op.signal.aborted) await windDown(op.clock, execution, ended, stopSignal);
     // Nobody waits for it any more: the guest kills the whole group when the stream goes.
     execution.kill();
     throw error;
@@ -45,8 +46,9 @@ async function windDown(
   clock: Clock,
   execution: Execution,
   ended: Promise<unknown>,
+  stopSignal: string,
 ): Promise<void> {
-  execution.signal("SIGTERM");
+  execution.signal(stopSignal);
   await new Promise<void>((resolve) => {
     const cancel = clock.after(windDownMs, resolve);
     const done = () => {

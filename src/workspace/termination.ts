@@ -1,5 +1,6 @@
 import type { ExecResult } from "../agent/exec.ts";
 import { exitCodeOf, type MicroagentError } from "../base/errors.ts";
+import { signalNumbers } from "./signals.ts";
 
 /**
  * How a run ended. `exited`, `signaled`, `timed_out` and `not_started` speak of the entry command;
@@ -13,24 +14,6 @@ export type Termination =
   | { readonly kind: "setup_failed"; readonly error: MicroagentError }
   | { readonly kind: "interrupted"; readonly signal: "SIGINT" | "SIGTERM" | null }
   | { readonly kind: "failed"; readonly error: MicroagentError };
-
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGTRAP: 5,
-  SIGABRT: 6,
-  SIGBUS: 7,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-};
 
 /**
  * Process exit code of a run: the guest's own code; 128 + signal; 124 for a timeout, 126 and 127 for

@@ -1,6 +1,7 @@
 import { readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeBusyboxImage } from "../../fixtures/busybox-image.ts";
 import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
 
 let bench: Workbench;
@@ -133,6 +134,23 @@ test("a missing output is recorded, and an error only when outputs are required"
   expect(lenient.outputs.missing).toEqual(["gone"]);
   const strict = await bench.run({ ...flags, requireOutputs: true });
   expect(strict.termination).toMatchObject({ kind: "failed", error: { code: "output_missing" } });
+});
+
+test("an interrupted command gets the image's own stop signal and time to answer it", async () => {
+  const image = await makeBusyboxImage(join(bench.dir, "stop"), [], { StopSignal: "SIGUSR1" });
+  const controller = new AbortController();
+  const outputDir = join(bench.dir, "stopped");
+  const result = await bench.run(
+    {
+      image: image.reference,
+      outputDir,
+      exec: "trap 'echo flushed > /note; exit 0' USR1; echo up; while :; do sleep 0.1; done",
+      output: ["note=/note"],
+    },
+    { signal: controller.signal, onOutput: () => controller.abort({ signal: "SIGINT" }) },
+  );
+  expect(result.termination).toEqual({ kind: "interrupted", signal: "SIGINT" });
+  expect(await readFile(join(outputDir, "note", "note"), "utf8")).toBe("flushed\n");
 });
 
 test("a kept workspace stays with its console and result, and its name is taken", async () => {

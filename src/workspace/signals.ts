@@ -1,0 +1,26 @@
+/** Numbers of Linux's signals on the architectures we boot. */
+export const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
+
+/** The signal an image wants to be stopped with, by its full name; `SIGTERM` when it says nothing. */
+export function stopSignalOf(text: string): string {
+  if (text === "") return "SIGTERM";
+  const byNumber = Object.entries(signalNumbers).find(([, number]) => `${number}` === text);
+  if (byNumber !== undefined) return byNumber[0];
+  return text.startsWith("SIG") ? text : `SIG${text}`;
+}
