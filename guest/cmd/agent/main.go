@@ -18,6 +18,10 @@ const (
 )
 
 func main() {
+	if initsys.IsLoader() {
+		initsys.LoadExtra()
+		return
+	}
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimitBytes)
 	if os.Getpid() == 1 {

@@ -1,7 +1,6 @@
 package initsys
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
@@ -33,13 +32,7 @@ func makeBox(box *exec.Box, pidsMax, reserve int64) {
 		fault.Log("cannot mount cgroup2: " + err.Error())
 		return
 	}
-	controllers, _ := os.ReadFile(cgroupRoot + "/cgroup.controllers")
-	for controller := range strings.FieldsSeq(string(controllers)) {
-		switch controller {
-		case "memory", "pids", "cpu", "io", "cpuset":
-			write(cgroupRoot+"/cgroup.subtree_control", "+"+controller)
-		}
-	}
+	enableControllers(cgroupRoot)
 	if err := unix.Mkdir(cgroupBox, 0o755); err != nil && err != unix.EEXIST {
 		fault.Log("cannot create the workload cgroup: " + err.Error())
 		return
@@ -47,17 +40,15 @@ func makeBox(box *exec.Box, pidsMax, reserve int64) {
 	write("/proc/sys/kernel/pid_max", "4194304")
 	// What is in use now will stay so: a reserve counted from the total would not be there when it
 	// is needed, and then the whole machine reclaims without end.
-	total, available := memoryBytes()
+	total, free := memoryBytes()
 	if total > 0 {
-		limit := max(min(total, available)-reserve, min(total/4, memoryFloorBytes))
+		limit := max(min(total, free)-reserve, min(total/4, memoryFloorBytes))
 		write(cgroupBox+"/memory.max", strconv.FormatInt(limit, 10))
 		pidsMax = min(pidsMax, max(limit/processBytesMin, pidsFloor))
 	}
 	pidsMax = clampPids(pidsMax)
 	write(cgroupBox+"/pids.max", strconv.FormatInt(pidsMax, 10))
-	for _, controller := range []string{"+cpu", "+memory", "+pids"} {
-		write(cgroupBox+"/cgroup.subtree_control", controller)
-	}
+	enableControllers(cgroupBox)
 	if err := box.Open(cgroupBox, pidsMax); err != nil {
 		fault.Log("cannot open the workload cgroup: " + err.Error())
 	}
@@ -68,24 +59,22 @@ func makeBox(box *exec.Box, pidsMax, reserve int64) {
 func clampPids(pidsMax int64) int64 {
 	const path = "/proc/sys/kernel/threads-max"
 	write(path, strconv.FormatInt(pidsMax+2*threadsKept, 10))
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return pidsMax
-	}
-	threads, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	text, _ := read(path)
+	threads, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || threads < 2*threadsKept {
 		return pidsMax
 	}
 	return min(pidsMax, threads-threadsKept)
 }
 
-// write sets a kernel's file; what a kernel lacks is only missed.
-func write(path, text string) bool {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
+// enableControllers gives a cgroup's children the controllers that confine a command, in one step
+// where the kernel has them all.
+func enableControllers(path string) {
+	const file = "/cgroup.subtree_control"
+	if write(path+file, "+memory +pids +cpu") {
+		return
 	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(text))
-	return err == nil
+	for _, controller := range []string{"+memory", "+pids", "+cpu"} {
+		write(path+file, controller)
+	}
 }

@@ -1,7 +1,6 @@
 package initsys
 
 import (
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +32,8 @@ func identify(c *wire.Configure) *wire.Failure {
 
 // provide writes a file unless the image has one with content.
 func provide(path, text string) *wire.Failure {
-	if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Size() > 0 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size > 0 {
 		return nil
 	}
 	return replace(path, text)
@@ -41,24 +41,32 @@ func provide(path, text string) *wire.Failure {
 
 // replace writes a small file of the system, in place of a dangling link too.
 func replace(path, text string) *wire.Failure {
-	err := os.WriteFile(path, []byte(text), 0o644)
+	err := writeFile(path, text)
 	if err != nil {
 		_ = unix.Unlink(path)
-		err = os.WriteFile(path, []byte(text), 0o644)
+		err = writeFile(path, text)
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		return wire.AsFailure(err, "write", path)
 	}
-	if pathErr, ok := err.(*os.PathError); ok {
-		err = pathErr.Err
-		if errno, ok := err.(unix.Errno); ok {
-			return wire.FailErrno(errno, "write", path)
-		}
-	}
-	return wire.AsFailure(err, "write", path)
+	return nil
 }
 
-const hostsBytesMax = 1 << 20
+func writeFile(path, text string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for text != "" {
+		n, err := unix.Write(fd, []byte(text))
+		if err != nil {
+			return err
+		}
+		text = text[n:]
+	}
+	return nil
+}
 
 // hostsText completes a hosts file: the machine itself and every given entry have a line.
 func hostsText(have string, c *wire.Configure) string {
@@ -98,19 +106,28 @@ func hostsText(have string, c *wire.Configure) string {
 }
 
 func writeHosts(c *wire.Configure) *wire.Failure {
-	have := ""
-	if st, err := os.Stat("/etc/hosts"); err == nil && st.Mode().IsRegular() && st.Size() <= hostsBytesMax {
-		data, err := os.ReadFile("/etc/hosts")
-		if err != nil {
-			return wire.AsFailure(err, "read", "/etc/hosts")
-		}
-		have = string(data)
+	have, ok := read("/etc/hosts")
+	if ok && len(have) == smallFileBytes {
+		// Larger than a file of names for people: leave all of it, add to its end.
+		return appendFile("/etc/hosts", "\n"+hostsText("# more names\n", c))
 	}
 	text := hostsText(have, c)
 	if text == have {
 		return nil
 	}
 	return replace("/etc/hosts", text)
+}
+
+func appendFile(path, text string) *wire.Failure {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return wire.AsFailure(err, "write", path)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(text)); err != nil {
+		return wire.AsFailure(err, "write", path)
+	}
+	return nil
 }
 
 // setTimezone links the zone's file where the image has it and no choice of its own.

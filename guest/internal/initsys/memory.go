@@ -1,34 +1,14 @@
 package initsys
 
-import (
-	"os"
-	"strconv"
-	"strings"
-)
+import "golang.org/x/sys/unix"
 
-// memoryBytes reads how much memory the kernel manages and how much of it is to be had; 0 when
-// unknown.
-func memoryBytes() (total, available int64) {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
+// memoryBytes says how much memory the kernel manages and how much of it is free; 0 when unknown.
+// At the time of configuring next to nothing is cached, so free is what is to be had.
+func memoryBytes() (total, free int64) {
+	var s unix.Sysinfo_t
+	if unix.Sysinfo(&s) != nil {
 		return 0, 0
 	}
-	return parseMeminfo(string(data))
-}
-
-func parseMeminfo(text string) (total, available int64) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		kib, _ := strconv.ParseInt(fields[1], 10, 64)
-		switch fields[0] {
-		case "MemTotal:":
-			total = kib << 10
-		case "MemAvailable:":
-			return total, kib << 10
-		}
-	}
-	return total, total
+	unit := int64(max(s.Unit, 1))
+	return int64(s.Totalram) * unit, int64(s.Freeram+s.Bufferram) * unit
 }

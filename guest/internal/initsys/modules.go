@@ -1,7 +1,6 @@
 package initsys
 
 import (
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,11 +11,8 @@ import (
 // loadModules loads the files that dir/order names, in that order. A kernel with everything built
 // in has no such directory.
 func loadModules(dir string) {
-	order, err := os.ReadFile(dir + "/order")
-	if err != nil {
-		return
-	}
-	for name := range strings.FieldsSeq(string(order)) {
+	order, _ := read(dir + "/order")
+	for name := range strings.FieldsSeq(order) {
 		if err := loadModule(dir + "/" + name); err != nil {
 			fault.Log("cannot load module " + name + ": " + err.Error())
 		}
@@ -34,7 +30,7 @@ func loadModule(path string) error {
 		flags = unix.MODULE_INIT_COMPRESSED_FILE
 	}
 	err = unix.FinitModule(fd, "", flags)
-	if err == unix.EEXIST { // loaded or built in
+	if err == unix.EEXIST || err == unix.ENODEV { // loaded or built in; no such device
 		return nil
 	}
 	return err

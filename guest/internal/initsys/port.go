@@ -2,7 +2,6 @@ package initsys
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -33,6 +32,16 @@ func (d devices) close() {
 	}
 }
 
+// await looks at once, and if that was too early after each announcement.
+func await(look func() bool) bool {
+	if look() {
+		return true
+	}
+	watch := watchDevices()
+	defer watch.close()
+	return watch.until(look)
+}
+
 // until repeats look after every announcement, and now and then without one.
 func (d devices) until(look func() bool) bool {
 	deadline := time.Now().Add(deviceWait)
@@ -57,18 +66,15 @@ func (d devices) until(look func() bool) bool {
 
 // openPort finds a virtio-serial port by its name.
 func openPort(name string) (int, error) {
-	watch := watchDevices()
-	defer watch.close()
+	const ports = "/sys/class/virtio-ports"
 	fd, last := -1, errors.New("no such port appeared")
-	watch.until(func() bool {
-		entries, _ := os.ReadDir("/sys/class/virtio-ports")
-		for _, e := range entries {
-			text, err := os.ReadFile("/sys/class/virtio-ports/" + e.Name() + "/name")
-			if err != nil || strings.TrimSpace(string(text)) != name {
+	await(func() bool {
+		for _, device := range names(ports) {
+			if text, _ := read(ports + "/" + device + "/name"); strings.TrimSpace(text) != name {
 				continue
 			}
-			fd, err = unix.Open("/dev/"+e.Name(), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-			if err == nil {
+			var err error
+			if fd, err = unix.Open("/dev/"+device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
 				return true
 			}
 			fd, last = -1, err
@@ -84,12 +90,7 @@ func openPort(name string) (int, error) {
 // waitForDevice waits until a device node is there.
 func waitForDevice(path string) error {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) == nil {
-		return nil
-	}
-	watch := watchDevices()
-	defer watch.close()
-	if !watch.until(func() bool { return unix.Stat(path, &st) == nil }) {
+	if !await(func() bool { return unix.Stat(path, &st) == nil }) {
 		return unix.ENOENT
 	}
 	return nil

@@ -1,7 +1,6 @@
 package initsys
 
 import (
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -64,6 +63,7 @@ func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
 		return undo(wire.AsFailure(err, "open", overlayPath))
 	}
 	// The overlay holds its layers itself; without these mounts it is the last user of their disks.
+	keepExtra()
 	freeInitramfs()
 	for _, path := range []string{basePath, upperPath, "/sys", "/proc", "/dev"} {
 		_ = unix.Unmount(path, unix.MNT_DETACH)
@@ -87,8 +87,8 @@ func mountUpper(c *wire.Configure) *wire.Failure {
 	}
 	// What the agent writes is not counted in the commands' cgroup: keep the reserve out of reach.
 	bytes := c.UpperTmpfsBytes
-	if _, available := memoryBytes(); available > 2*c.MemoryReserveBytes {
-		bytes = min(bytes, available-c.MemoryReserveBytes)
+	if _, free := memoryBytes(); free > 2*c.MemoryReserveBytes {
+		bytes = min(bytes, free-c.MemoryReserveBytes)
 	}
 	if err := unix.Mount("tmpfs", upperPath, "tmpfs", unix.MS_NOATIME, "mode=0755,size="+strconv.FormatInt(bytes, 10)); err != nil {
 		return wire.AsFailure(err, "mount a tmpfs on", upperPath)
@@ -126,9 +126,7 @@ func mountExtra(m wire.Mount) *wire.Failure {
 // freeInitramfs gives back the memory of files that nobody needs again.
 func freeInitramfs() {
 	_ = unix.Unlink("/init")
-	entries, _ := os.ReadDir("/modules")
-	for _, e := range entries {
-		_ = unix.Unlink("/modules/" + e.Name())
+	for _, name := range names("/modules") {
+		_ = unix.Unlink("/modules/" + name)
 	}
-	_ = unix.Rmdir("/modules")
 }

@@ -30,14 +30,14 @@ func Run() {
 		restart()
 	}()
 	// The kernel blocks a starting thread until its command runs; a second one serves the rest.
-	runtime.GOMAXPROCS(max(2, runtime.NumCPU()))
+	if runtime.NumCPU() == 1 {
+		runtime.GOMAXPROCS(2)
+	}
 	mountEarly()
 	ownSignals()
 	raiseFileLimit()
-	m := &machine{}
-	from := time.Now()
-	loadModules("/modules")
-	m.modulesTook = time.Since(from)
+	m := &machine{loaded: make(chan struct{})}
+	go m.loadModules()
 	fd, err := openPort(portName)
 	if err != nil {
 		fault.Log("cannot open port " + portName + ": " + err.Error())
@@ -71,19 +71,14 @@ func serve(s *server.Server, conn *port.Conn) {
 	}
 }
 
-// ownSignals takes every signal that the runtime would otherwise obey: a command may send PID 1
+// ownSignals takes the signals that the runtime would otherwise die of: a command may send PID 1
 // anything. SIGCHLD means that there may be orphans to reap.
 func ownSignals() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, unix.SIGCHLD)
 	ignored := make(chan os.Signal, 1)
-	for sig := unix.Signal(1); sig < 65; sig++ {
-		switch sig {
-		case unix.SIGCHLD, unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, 32, 33:
-		default:
-			signal.Notify(ignored, sig)
-		}
-	}
+	signal.Notify(ignored, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT,
+		unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGTERM, unix.SIGSTKFLT, unix.SIGSYS, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGPIPE)
 	go func() {
 		for range ended {
 			exec.ReapOrphans()
