@@ -13,7 +13,7 @@ import {
   missingOutputsError,
   nothingCollected,
 } from "./outputs.ts";
-import { type OutputSink, runCommand } from "./run-command.ts";
+import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
 import { runSetup } from "./setup.ts";
 import { stopSignalOf } from "./signals.ts";
 import { StepTimes } from "./step-times.ts";
@@ -106,6 +106,10 @@ export async function dispatch(
   const after = startOp("dispatch", { onProgress: times.listener });
   try {
     if (workspace !== null) {
+      if (run.termination.kind === "interrupted" && run.command !== null) {
+        const signal = stopSignalOf(workspace.report.image.config.stopSignal);
+        await windDown(after.op.clock, run.command, signal);
+      }
       outputs = await collectAfter(after.op, workspace, request, run.termination);
       await tearDown(after.op, workspace, request.keep);
     }
@@ -134,6 +138,8 @@ class Run {
   termination: Termination = { kind: "interrupted", signal: null };
   startedAt: Date | null = null;
   exitedAt: Date | null = null;
+  /** The last command that was started, ended or not. */
+  command: RunningCommand | null = null;
   readonly stdout = new Capture(limits.exec.captureBytesMax);
   readonly stderr = new Capture(limits.exec.captureBytesMax);
 }
@@ -147,6 +153,9 @@ async function runInside(
 ): Promise<Termination> {
   const image = workspace.report.image.config;
   const started = op.clock.monotonic();
+  const onRunning = (command: RunningCommand) => {
+    run.command = command;
+  };
   const remainingMs = () => Math.max(1, request.timeoutMs - (op.clock.monotonic() - started));
 
   if (request.setup.length > 0) {
@@ -159,6 +168,7 @@ async function runInside(
           shell: request.shell,
           env: request.env,
           timeoutMs: remainingMs(),
+          onRunning,
         },
         sink,
       ),
@@ -189,7 +199,7 @@ async function runInside(
           (stream === "stdout" ? run.stdout : run.stderr).add(data);
           return sink(phase, stream, data);
         },
-        stopSignalOf(image.stopSignal),
+        onRunning,
       );
       return terminationOf(result, request.timeoutMs);
     } finally {

@@ -12,17 +12,24 @@ export type OutputSink = (
   data: Uint8Array,
 ) => void | Promise<void>;
 
-/** An interrupted command may take this long to put its affairs in order. */
-const windDownMs = 1_000;
+/** A command on its way, for whoever has to end it when its op is over. */
+export interface RunningCommand {
+  readonly execution: Execution;
+  /** Settles when the command has ended and its output was handed on. */
+  readonly ended: Promise<unknown>;
+}
 
-/** Runs one command to its end, handing its output on as it comes. */
+/**
+ * Runs one command to its end, handing its output on as it comes. When `op` ends first the command
+ * still runs: `onRunning` has told the caller of it, for `windDown`.
+ */
 export async function runCommand(
   op: Op,
   workspace: Workspace,
   phase: Phase,
   request: ExecRequest,
   sink: OutputSink,
-  stopSignal = "SIGTERM",
+  onRunning: (command: RunningCommand) => void,
 ): Promise<ExecResult> {
   const execution = await workspace.exec(op, request);
   const ended = (async () => {
@@ -30,31 +37,29 @@ export async function runCommand(
     return await execution.result;
   })();
   ended.catch(() => {});
-  try {
-    const doing = phase === "setup" ? "running setup" : "running the command";
-    return await workspace.explaining(doing, op.race(ended));
-  } catch (error) {
-    if (op.signal.aborted) await windDown(op.clock, execution, ended, stopSignal);
-    // Nobody waits for it any more: the guest kills the whole group when the stream goes.
-    execution.kill();
-    throw error;
-  }
+  onRunning({ execution, ended });
+  const doing = phase === "setup" ? "running setup" : "running the command";
+  return await workspace.explaining(doing, op.race(ended));
 }
 
-/** Asks the command to stop and gives it a moment, so that it can flush what it has. */
-async function windDown(
+/** An interrupted command may take this long to put its affairs in order. */
+const windDownMs = 1_500;
+
+/** Asks a command to stop, gives it a moment to flush what it has, then ends its whole group. */
+export async function windDown(
   clock: Clock,
-  execution: Execution,
-  ended: Promise<unknown>,
+  command: RunningCommand,
   stopSignal: string,
 ): Promise<void> {
-  execution.signal(stopSignal);
+  command.execution.signal(stopSignal);
   await new Promise<void>((resolve) => {
     const cancel = clock.after(windDownMs, resolve);
     const done = () => {
       cancel();
       resolve();
     };
-    ended.then(done, done);
+    command.ended.then(done, done);
   });
+  // The guest kills the group when the stream goes; a command that has ended does not mind.
+  command.execution.kill();
 }

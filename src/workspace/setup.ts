@@ -2,7 +2,7 @@ import { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { Capture } from "./capture.ts";
 import { environmentOf } from "./command.ts";
-import { type OutputSink, runCommand } from "./run-command.ts";
+import { type OutputSink, type RunningCommand, runCommand } from "./run-command.ts";
 import { terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -11,6 +11,7 @@ interface Setup {
   readonly shell: string;
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly onRunning: (command: RunningCommand) => void;
 }
 
 /** Runs the setup commands one after the other, as root in `/`; the first failure ends the run. */
@@ -46,6 +47,7 @@ export async function runSetup(
         tail.add(data);
         return sink(phase, stream, data);
       },
+      setup.onRunning,
     );
     if (result.exitCode === 0 && result.status === "exited") continue;
     const end = terminationOf(result, setup.timeoutMs);
