@@ -3,6 +3,7 @@
  * use what is exported here and nothing else.
  */
 import { withOp } from "./base/op.ts";
+import { hostEnvironment } from "./host/environment.ts";
 import { stateLayout } from "./host/state-layout.ts";
 import { createEngine } from "./registry.ts";
 import type { Flags } from "./spec/flags.ts";
@@ -55,6 +56,11 @@ export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.t
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
 export type { Workspace } from "./workspace/workspace.ts";
+
+/** Architecture of this host in kernel spelling; `host_unsupported` where none of ours fits. */
+export function hostArchitecture(): "x86_64" | "aarch64" {
+  return hostEnvironment.arch;
+}
 
 /** The plan of flags and an optional spec file: every question answered, nothing started. */
 export async function planRun(

@@ -9,11 +9,14 @@ const architectures = {
   arm64: "aarch64",
 } as const;
 
-/** `--arch` in any usual spelling; undefined takes the host's. */
-export function architectureFlag(value: string | undefined): "x86_64" | "aarch64" {
-  const name = value ?? process.arch.replace("x64", "x86_64");
-  if (name in architectures) return architectures[name as keyof typeof architectures];
-  throw unacceptable("--arch", name, '"x86_64" or "aarch64"');
+/** `--arch` in any usual spelling, else `hostArch`. */
+export function architectureFlag(
+  value: string | undefined,
+  hostArch: "x86_64" | "aarch64",
+): "x86_64" | "aarch64" {
+  if (value === undefined) return hostArch;
+  if (value in architectures) return architectures[value as keyof typeof architectures];
+  throw unacceptable("--arch", value, '"x86_64" or "aarch64"');
 }
 
 /** A flag that takes one of a few words. */

@@ -1,10 +1,9 @@
-import type { Agent } from "../agent/agent.ts";
 import { CleanupStack } from "../base/cleanup.ts";
 import type { Op } from "../base/op.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
-import type { AccelPreference, Arch, HostFacts, Machine } from "../supervisor/port.ts";
+import type { AccelPreference, Arch, HostFacts } from "../supervisor/port.ts";
 import { connectAgent } from "./connect-agent.ts";
 import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
@@ -47,12 +46,6 @@ export interface BootReport {
   readonly attempts: number;
   /** Why the first attempt was given up, when it was. */
   readonly retryReason: string | null;
-}
-
-/** A machine whose agent has answered, before it knows who it is. */
-export interface PoweredMachine {
-  readonly machine: Machine;
-  readonly agent: Agent;
 }
 
 /**

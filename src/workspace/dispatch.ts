@@ -1,5 +1,5 @@
 import type { TreeItem } from "../agent/tree.ts";
-import { asMicroagentError, isMicroagentError, type MicroagentError } from "../base/errors.ts";
+import { asMicroagentError, type MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, startOp } from "../base/op.ts";
 import { type BootReport, type BootRequest, boot } from "./boot.ts";
@@ -282,9 +282,4 @@ function insistOnOutputs(
   if (!request.requireOutputs || end.kind !== "exited" || end.exitCode !== 0) return end;
   const error: MicroagentError | null = missingOutputsError(outputs);
   return error === null ? end : { kind: "failed", error };
-}
-
-/** True when an error is the caller's own giving up. */
-export function isCancelled(error: unknown): boolean {
-  return isMicroagentError(error) && error.code === "cancelled";
 }

@@ -1,27 +1,6 @@
-import type { MicroagentError } from "../base/errors.ts";
+import { errorJson } from "../base/error-json.ts";
 import type { DispatchResult } from "./dispatch.ts";
 import { exitCodeFor, type Termination } from "./termination.ts";
-
-/** The stable JSON form of an error: what `--json` prints on stderr and results embed. */
-export interface ErrorJson {
-  readonly code: string;
-  readonly kind: string;
-  readonly message: string;
-  readonly hint: string | null;
-  readonly retryable: boolean;
-  readonly step: string | null;
-}
-
-export function errorJson(error: MicroagentError): ErrorJson {
-  return {
-    code: error.code,
-    kind: error.kind,
-    message: error.message,
-    hint: error.hint ?? null,
-    retryable: error.retryable,
-    step: error.step ?? null,
-  };
-}
 
 /**
  * The stable JSON form of a run: the v0.8 keys (`workspace`, `final_state`, `result`, ...) plus

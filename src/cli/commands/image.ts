@@ -31,7 +31,7 @@ export function define(command: Command, terminal: Terminal): void {
         const store = engine.openStore(engine.stateLayout(options));
         const { image, base } = await withProgress(terminal, "pull", async (op) => {
           const found = await engine.resolveImage(op, store, ref, {
-            arch: architectureFlag(options.arch),
+            arch: architectureFlag(options.arch, engine.hostArchitecture()),
             pull: wordFlag("--policy", options.policy, ["always", "missing"]),
             insecureRegistries: options.insecureRegistry ?? [],
           });
@@ -77,7 +77,7 @@ export function define(command: Command, terminal: Terminal): void {
     .action(async (source: string, target: string, options: CommonOptions) => {
       const engine = await import("../../index.ts");
       const store = engine.openStore(engine.stateLayout(options));
-      const arch = architectureFlag(options.arch);
+      const arch = architectureFlag(options.arch, engine.hostArchitecture());
       const tagged = await withProgress(terminal, "tag", (op) =>
         engine.tagImage(op, store, source, target, arch),
       );
@@ -91,7 +91,10 @@ export function define(command: Command, terminal: Terminal): void {
     .action(async (refs: string[], options: CommonOptions & { purge?: boolean }) => {
       const engine = await import("../../index.ts");
       const store = engine.openStore(engine.stateLayout(options));
-      const arch = options.arch === undefined ? null : architectureFlag(options.arch);
+      const arch =
+        options.arch === undefined
+          ? null
+          : architectureFlag(options.arch, engine.hostArchitecture());
       const removed = await withProgress(terminal, "rm", async (op) => {
         const names = await engine.removeImages(op, store, refs, arch);
         if (options.purge === true) {

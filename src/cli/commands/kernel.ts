@@ -49,10 +49,10 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--from <path>", "Take a kernel file of this host")
     .option("--arch <arch>", "Architecture (default: this host's)")
     .action(async (options: InstallOptions) => {
-      const kernels = await catalogueOf(options);
+      const { kernels, arch } = await kernelsFor(options);
       const request = installRequest(options);
       const kernel = await withProgress(terminal, "kernel", (op) =>
-        kernels.install(op, request, architectureFlag(options.arch)),
+        kernels.install(op, request, arch),
       );
       await showKernel(kernel);
     });
@@ -60,10 +60,8 @@ export function define(command: Command, terminal: Terminal): void {
   add("build", "Build our own small kernel from the distribution's source (minutes)")
     .option("--arch <arch>", "Architecture (default: this host's)")
     .action(async (options: { stateDir?: string; arch?: string }) => {
-      const kernels = await catalogueOf(options);
-      const kernel = await withProgress(terminal, "kernel", (op) =>
-        kernels.build(op, architectureFlag(options.arch)),
-      );
+      const { kernels, arch } = await kernelsFor(options);
+      const kernel = await withProgress(terminal, "kernel", (op) => kernels.build(op, arch));
       await showKernel(kernel);
     });
 
@@ -96,6 +94,14 @@ export function define(command: Command, terminal: Terminal): void {
 async function catalogueOf(options: { stateDir?: string }) {
   const engine = await import("../../index.ts");
   return engine.openKernels(engine.stateLayout(options));
+}
+
+async function kernelsFor(options: { stateDir?: string; arch?: string }) {
+  const { hostArchitecture } = await import("../../index.ts");
+  return {
+    kernels: await catalogueOf(options),
+    arch: architectureFlag(options.arch, hostArchitecture()),
+  };
 }
 
 function installRequest(options: InstallOptions) {

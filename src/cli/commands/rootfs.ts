@@ -37,7 +37,7 @@ export function define(command: Command, terminal: Terminal): void {
           sizeMib:
             options.sizeMib === undefined ? undefined : countFlag("--size-mib", options.sizeMib),
           allowMutable: options.allowMutable === true,
-          arch: architectureFlag(options.arch),
+          arch: architectureFlag(options.arch, engine.hostArchitecture()),
           pull: "missing",
           insecureRegistries: options.insecureRegistry ?? [],
         }),

@@ -1,5 +1,6 @@
+import { errorJson } from "../../base/error-json.ts";
 import type { MicroagentError } from "../../base/errors.ts";
-import { errorJson } from "../../workspace/result-json.ts";
+
 import type { Terminal } from "../terminal.ts";
 
 /** Prints an error for people, or as one JSON line on stderr when JSON was asked for. */

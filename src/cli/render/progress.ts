@@ -1,4 +1,4 @@
-import type { Progress, ProgressListener } from "../../base/op.ts";
+import { type Progress, type ProgressListener, realClock } from "../../base/op.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytesText, durationText } from "./units.ts";
 
@@ -33,7 +33,7 @@ function plainView(terminal: Terminal): ProgressView {
           `${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`,
         );
       } else if (event.kind === "amount") {
-        const now = performance.now();
+        const now = realClock.monotonic();
         const last = lastShown.get(event.path + event.label);
         if (last === undefined) lastShown.set(event.path + event.label, now);
         else if (now - last >= plainIntervalMs) {
@@ -53,7 +53,7 @@ function liveView(terminal: Terminal): ProgressView {
     shown = false;
   };
   const draw = (text: string) => {
-    const now = performance.now();
+    const now = realClock.monotonic();
     if (now - drawnAt < redrawIntervalMs) return;
     drawnAt = now;
     shown = true;

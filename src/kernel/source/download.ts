@@ -69,7 +69,7 @@ function parseAddress(url: string): URL {
     );
   }
   throw new MicroagentError("invalid_argument", `The address "${url}" is neither http nor https`, {
-    hint: "For a file of this host use: microagent kernel install --path FILE",
+    hint: "For a file of this host use: microagent kernel install --from FILE",
   });
 }
 
