@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { buildDist } from "../scripts/build-dist.mjs";
 import { installDependencies } from "../scripts/dependencies.mjs";
 import { root, runMain, ScriptFailure, say, step } from "../scripts/steps.mjs";
+import { buildSubject } from "./build-subject.mjs";
 import { renderTable } from "./figure.mjs";
 import { runsMin } from "./measure.mjs";
 
@@ -33,7 +34,8 @@ await runMain(async () => {
 
   await step("dependencies", installDependencies);
   await step("compile", buildDist);
-  // Only now: they load what was just compiled.
+  await step("subject", buildSubject);
+  // Only now: it loads what was just built.
   const { openWorkbench } = await import("./workbench.mjs");
   const bench = openWorkbench({ kernel: values.kernel });
   const loadBefore = loadavg()[0];

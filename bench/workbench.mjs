@@ -1,13 +1,18 @@
 // What the machine cases share: the image, the kernels, the host's facts, and machines of both kinds.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { root, ScriptFailure } from "../scripts/steps.mjs";
+import { ScriptFailure } from "../scripts/steps.mjs";
+import { resultsDir } from "./build-subject.mjs";
 import { buildFloor } from "./floor/build.mjs";
 import { startFloor } from "./floor/machine.mjs";
-import { ensureInitramfs, makeEmptyExt4, product, withOp } from "./product.mjs";
-
-/** Where floors, fixtures and results are kept between runs; not part of the repository. */
-export const resultsDir = join(root, "bench", "results");
+import {
+  boot,
+  createEngine,
+  ensureInitramfs,
+  makeEmptyExt4,
+  stateLayout,
+  withOp,
+} from "./product.mjs";
 
 const image = "mmdebstrap:bookworm?variant=minbase";
 const scratchMib = 2048;
@@ -17,8 +22,8 @@ const scratchMib = 2048;
  * list`; without it our own kernel is wanted, because the targets are about it.
  */
 export function openWorkbench({ kernel }) {
-  const layout = product.stateLayout();
-  const engine = product.createEngine(layout);
+  const layout = stateLayout();
+  const engine = createEngine(layout);
   let parts = null;
 
   async function prepare() {
@@ -63,7 +68,7 @@ export function openWorkbench({ kernel }) {
     async bootWorkspace(size, onProgress) {
       const { own } = await ready();
       const request = { ...bootRequest(size), kernel: own.name };
-      return await withOp("bench", (op) => product.boot(op, engine, request), onProgress);
+      return await withOp("bench", (op) => boot(op, engine, request), onProgress);
     },
     /** A machine of the same plan as the product's, with the floor as its init. */
     async startFloor(size) {

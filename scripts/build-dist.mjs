@@ -1,17 +1,24 @@
 // @ts-check
-// TypeScript to dist/, only when a source changed. The new tree is built beside the old one and
+// TypeScript to dist/ (bundled code, and declarations per module), only when a source changed. The new tree is built beside the old one and
 // swapped in, so that a running command never sees half of it.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { bundle, doors } from "./bundle.mjs";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
 const sourceFolders = ["src", "supervisors"];
-const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+const settings = [
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "package-lock.json",
+  "scripts/bundle.mjs",
+  "scripts/build-dist.mjs",
+];
 const stampName = ".built-from";
 
-/** Compiles `src` and `supervisors` into `dist` unless the stamp there names the same sources. */
+/** Checks and bundles `src` and `supervisors` into `dist` unless the stamp there names the same sources. */
 export async function buildDist() {
   const dist = join(root, "dist");
   const stamp = sourceDigest();
@@ -21,9 +28,9 @@ export async function buildDist() {
   const aside = join(root, `dist.${process.pid}.old`);
   try {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-    await mustRun(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", fresh], {
-      hint: "npm run typecheck",
-    });
+    const settings = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", fresh];
+    await mustRun(process.execPath, [compiler, ...settings], { hint: "npm run typecheck" });
+    await bundle(doors, fresh);
     await chmod(join(fresh, "src", "cli", "main.js"), 0o755).catch(() => {});
     await writeFile(join(fresh, stampName), stamp);
     await replaceFolder(fresh, dist, aside);

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { resultsDir } from "../build-subject.mjs";
 import { boundFigure, plainFigure, ratioFigure } from "../figure.mjs";
 import { ensureLayout, layersOf, layoutReference } from "../image/layout.mjs";
 import { interleave } from "../measure.mjs";
 import { requireProgram, runProgram } from "../tools.mjs";
-import { resultsDir } from "../workbench.mjs";
 
 const script = (name) => fileURLToPath(new URL(`../image/${name}`, import.meta.url));
 const baseScript = script("measure-base.mjs");

@@ -1,10 +1,10 @@
 import { randomFillSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { resultsDir } from "../build-subject.mjs";
 import { ratioFigure } from "../figure.mjs";
 import { interleave } from "../measure.mjs";
 import { readHostTree, withOp, writeHostTree } from "../product.mjs";
-import { resultsDir } from "../workbench.mjs";
 
 const size = { cpus: 1, memoryMib: 1024 };
 const fileMib = 64;

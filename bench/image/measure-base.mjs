@@ -2,20 +2,20 @@
 //   node measure-base.mjs STORE REFERENCE  prints {"ms", "peakMib", "bytes"}
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { product, withOp } from "../product.mjs";
+import { ensureBaseImage, openStore, resolveImage, withOp } from "../product.mjs";
 
 const [, , root, reference] = process.argv;
-const store = product.openStore({ images: join(root, "images"), root });
+const store = openStore({ images: join(root, "images"), root });
 await rm(join(root, "images", "bases"), { recursive: true, force: true });
 const image = await withOp("bench", (op) =>
-  product.resolveImage(op, store, reference, {
+  resolveImage(op, store, reference, {
     arch: process.arch === "arm64" ? "aarch64" : "x86_64",
     pull: "missing",
     insecureRegistries: [],
   }),
 );
 const started = performance.now();
-const base = await withOp("bench", (op) => product.ensureBaseImage(op, store, image));
+const base = await withOp("bench", (op) => ensureBaseImage(op, store, image));
 const ms = performance.now() - started;
 const peakMib = process.resourceUsage().maxRSS / 1024;
 process.stdout.write(JSON.stringify({ ms, peakMib, bytes: base.sizeBytes }));

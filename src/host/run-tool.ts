@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
@@ -42,6 +41,8 @@ export async function runTool(
 ): Promise<ToolResult> {
   op.check();
   const path = await requireTool(file);
+  // Loaded on first use: a run that finds everything prepared starts no tool.
+  const { execa } = await import("execa");
   op.check();
   const interactive = options.interactive === true;
   const child = execa(path, [...args], {

@@ -1,0 +1,69 @@
+// @ts-check
+// Joins the modules of an entry, and the libraries they use, to a few files. Every module file costs Node a fraction
+// of a millisecond to find, read and link, and a run needs hundreds of them; what is imported on demand stays a
+// file of its own, and is read on demand.
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { root } from "./steps.mjs";
+
+/** The files that programs and people open, by source; each keeps the path it has among the sources. */
+export const doors = Object.fromEntries(
+  ["src/cli/main", "src/index", "src/supervisor/port", "supervisors/memory/index"].map((path) => [
+    path,
+    `${path}.ts`,
+  ]),
+);
+
+/**
+ * Writes `entries` and what they share into `folder`.
+ *
+ * @param {Readonly<Record<string, string>>} entries sources below the root, by path in `folder` without `.js`
+ * @param {string} folder absolute
+ */
+export async function bundle(entries, folder) {
+  // Loaded here, because the dependencies may not be installed when this module is.
+  const { rolldown } = await import("rolldown");
+  const build = await rolldown({
+    cwd: root,
+    platform: "node",
+    input: { ...entries },
+    transform: { target: "node20" },
+  });
+  try {
+    const { output } = await build.write({
+      dir: folder,
+      format: "esm",
+      entryFileNames: "[name].js",
+      // Beside the entries of `src`: modules look for the package's other files from where they are.
+      chunkFileNames: "src/[name]-[hash].js",
+      comments: { legal: true, jsdoc: false },
+    });
+    const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+    await writeFile(join(folder, "third-party-licenses.txt"), await licensesOf(modules));
+  } finally {
+    await build.close();
+  }
+}
+
+/**
+ * The licence texts of the libraries that became part of the bundle, as their licences ask for.
+ *
+ * @param {readonly string[]} modules absolute paths
+ */
+async function licensesOf(modules) {
+  const packages = new Set();
+  for (const path of modules) {
+    const match = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path);
+    if (match !== null) packages.add(match[0]);
+  }
+  const parts = [];
+  for (const folder of [...packages].sort()) {
+    const { name, version, license } = JSON.parse(
+      await readFile(join(folder, "package.json"), "utf8"),
+    );
+    const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+    const text = file === undefined ? "" : await readFile(join(folder, file), "utf8");
+    parts.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
+  }
+  return parts.join(`\n${"-".repeat(72)}\n\n`);
+}
