@@ -188,7 +188,7 @@ export function mergeSpec(input: MergeInput): RunPlan {
       "bootTimeoutSeconds",
       "--boot-timeout",
       flags.bootTimeoutSeconds,
-      120,
+      60,
     ),
     provenance: merging.provenance,
     given: givenFields(flags, spec),

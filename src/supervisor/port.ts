@@ -96,7 +96,7 @@ export interface MachineRequest {
   readonly cpus: number;
   readonly kernel: KernelImage;
   readonly initramfsPath: string;
-  /** Block devices in order: the guest sees them as vda, vdb, ... */
+  /** Block devices; the guest finds each by its id (the disk's serial). */
   readonly disks: readonly DiskAttachment[];
   /** Extra words for the kernel command line. */
   readonly cmdline: readonly string[];

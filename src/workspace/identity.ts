@@ -20,11 +20,16 @@ export function identityFor(
     hostname: request.hostname,
     hosts: [{ ip: "127.0.1.1", names: [request.hostname] }],
     root: {
-      base: { device: "/dev/vda", fstype: base.format },
-      upper: { device: "/dev/vdb", fstype: "ext4" },
+      base: { device: diskNode("base"), fstype: base.format },
+      upper: { device: diskNode("scratch"), fstype: "ext4" },
     },
     mounts: [],
     pidsMax,
     memoryReserveBytes,
   };
+}
+
+/** A disk by its id: the order in which a kernel finds its disks differs between machines. */
+function diskNode(id: string): string {
+  return `/dev/disk/by-id/virtio-${id}`;
 }

@@ -98,13 +98,14 @@ func mountUpper(c *wire.Configure) *wire.Failure {
 
 // mountDevice waits for a block device and mounts it.
 func mountDevice(m wire.Mount, target string, flags uintptr) *wire.Failure {
-	if err := waitForDevice(m.Device); err != nil {
+	node, err := findDevice(m.Device)
+	if err != nil {
 		return wire.AsFailure(err, "find", m.Device)
 	}
 	if m.ReadOnly {
 		flags |= unix.MS_RDONLY
 	}
-	if err := unix.Mount(m.Device, target, m.FSType, flags, ""); err != nil {
+	if err := unix.Mount(node, target, m.FSType, flags, ""); err != nil {
 		f := wire.AsFailure(err, "mount", m.Device)
 		f.Message = "Could not mount " + strconv.Quote(m.Device) + " as " + m.FSType + " on " + strconv.Quote(target) + ": " + err.Error()
 		return f

@@ -284,7 +284,7 @@ const flagOnly: Readonly<
   keep: [{ keep: true }, true, false, (p) => p.keep],
   timeoutSeconds: [{ timeoutSeconds: "1.5" }, 1.5, 300, (p) => p.timeoutSeconds],
   pullTimeoutSeconds: [{ pullTimeoutSeconds: 2 }, 2, 1800, (p) => p.pullTimeoutSeconds],
-  bootTimeoutSeconds: [{ bootTimeoutSeconds: 3 }, 3, 120, (p) => p.bootTimeoutSeconds],
+  bootTimeoutSeconds: [{ bootTimeoutSeconds: 3 }, 3, 60, (p) => p.bootTimeoutSeconds],
 };
 
 test.each(Object.entries(flagOnly))(
