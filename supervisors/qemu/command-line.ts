@@ -41,15 +41,9 @@ export function kernelCommandLine(request: MachineRequest, host: HostFacts, boar
  */
 function emulationWords(request: MachineRequest, host: HostFacts): string[] {
   if (host.accel !== "tcg" || host.arch !== "x86_64") return [];
-  const { flavor, hz } = request.kernel;
-  const clock =
-    host.tscKhz === null
-      ? []
-      : [
-          `tsc_early_khz=${host.tscKhz}`,
-          "tsc=reliable",
-          `lpj=${Math.round((host.tscKhz * 1_000) / hz)}`,
-        ];
+  const { flavor } = request.kernel;
+  // From the clock's rate a kernel also knows its loops per jiffy.
+  const clock = host.tscKhz === null ? [] : [`tsc_early_khz=${host.tscKhz}`, "tsc=reliable"];
   return [
     ...clock,
     "no_timer_check",

@@ -68,7 +68,7 @@ export function planQemu(
       ...agentPort(board),
       ...control(),
       ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
-      ...["-device", `virtio-rng-${board.bus},rng=rng0`],
+      ...["-device", `${device("virtio-rng", board, 1)},rng=rng0`],
       ...request.disks.flatMap((disk, index) => blockDevice(disk, index, board)),
       ...(options.sandbox === false ? [] : sandbox),
     ],
@@ -83,11 +83,12 @@ function accelerator(host: HostFacts): string {
  * Under emulation a small model is the fast one: "max" makes the guest's C library choose vector code
  * that TCG executes slowly (about 20 % on hashing and on fork). RDRAND is added because a kernel
  * without it and without early entropy blocks its first reader for seconds. The price: Westmere is x86-64-v2,
- * so programs built for v3 stop with their own message; the README says how to choose another.
+ * so programs built for v3 stop with their own message; the README says how to choose another. Version 1
+ * of the model: later ones name mitigations that the emulator does not have and warns about.
  */
 function cpuModel(host: HostFacts): string {
   if (host.accel !== "tcg") return "host";
-  return host.arch === "x86_64" ? "Westmere,+rdrand" : "max";
+  return host.arch === "x86_64" ? "Westmere-v1,+rdrand" : "max";
 }
 
 /*
@@ -116,10 +117,17 @@ function serial(): string[] {
 
 function agentPort(board: Board): string[] {
   return [
-    ...["-device", `virtio-serial-${board.bus},max_ports=2`],
+    ...["-device", `${device("virtio-serial", board, 0)},max_ports=2`],
     ...["-chardev", `socket,id=agent,fd=${inheritedFds.agent}`],
     ...["-device", `virtserialport,chardev=agent,name=${agentPortName}`],
   ];
+}
+
+/** A virtio device in the `position`th usable slot of the board. */
+function device(kind: string, board: Board, position: number): string {
+  const slot = board.slots?.[position];
+  const bus = slot === undefined ? "" : `,bus=virtio-mmio-bus.${slot}`;
+  return `${kind}-${board.bus}${bus}`;
 }
 
 function control(): string[] {
@@ -152,7 +160,10 @@ function blockDevice(disk: DiskAttachment, index: number, board: Board): string[
   };
   return [
     ...["-blockdev", JSON.stringify(node)],
-    ...["-device", `virtio-blk-${board.bus},drive=disk${index},serial=${disk.id}`],
+    ...[
+      "-device",
+      `${device("virtio-blk", board, index + 2)},drive=disk${index},serial=${disk.id}`,
+    ],
   ];
 }
 
