@@ -23,8 +23,11 @@ export const doors = Object.fromEntries(
 export async function bundle(entries, folder) {
   // Loaded here, because the dependencies may not be installed when this module is.
   const { rolldown } = await import("rolldown");
+  const everyCommand = closureOf(join(root, "src", "cli", "main.ts"));
+  const everyRun = closureOf(join(root, "src", "index.ts"));
   const build = await rolldown({
     cwd: root,
+    plugins: [everyCommand.plugin, everyRun.plugin],
     platform: "node",
     input: { ...entries },
     transform: { target: "node20" },
@@ -36,6 +39,13 @@ export async function bundle(entries, folder) {
       entryFileNames: "[name].js",
       // Beside the entries of `src`: modules look for the package's other files from where they are.
       chunkFileNames: "src/[name]-[hash].js",
+      // What every command reads is one file, what every run reads is another; the rest stays apart.
+      codeSplitting: {
+        groups: [
+          { name: "command", test: everyCommand.has, priority: 2 },
+          { name: "engine", test: everyRun.has, priority: 1 },
+        ],
+      },
       comments: { legal: true, jsdoc: false },
     });
     const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
@@ -43,6 +53,33 @@ export async function bundle(entries, folder) {
   } finally {
     await build.close();
   }
+}
+
+/**
+ * The modules that `entry` imports, and those import, but for what is imported on demand. Not the entry itself:
+ * whoever shares its modules must not run it.
+ *
+ * @param {string} entry absolute path
+ */
+function closureOf(entry) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  return {
+    /** @param {string} id */
+    has: (id) => id !== entry && found.has(id),
+    plugin: {
+      name: "closure",
+      /** @this {import("rolldown").PluginContext} */
+      buildEnd() {
+        const visit = (/** @type {string} */ id) => {
+          if (found.has(id)) return;
+          found.add(id);
+          for (const next of this.getModuleInfo(id)?.importedIds ?? []) visit(next);
+        };
+        if (this.getModuleInfo(entry) !== null) visit(entry);
+      },
+    },
+  };
 }
 
 /**

@@ -2,12 +2,13 @@
  * The public door of the engine. Surfaces (command line, Vitest plugin, GitHub Action) and programs
  * use what is exported here and nothing else.
  */
+import { config } from "zod";
 import { withOp } from "./base/op.ts";
 import { hostEnvironment } from "./host/environment.ts";
 import { stateLayout } from "./host/state-layout.ts";
+import { loadSpec } from "./on-demand.ts";
 import { createEngine } from "./registry.ts";
 import type { Flags } from "./spec/flags.ts";
-import { loadSpec } from "./spec/load.ts";
 import { mergeSpec } from "./spec/merge.ts";
 import type { RunPlan, Surface } from "./spec/plan.ts";
 import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
@@ -24,20 +25,20 @@ export {
 export { type Op, type Progress, type ProgressListener, withOp } from "./base/op.ts";
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
-export { type Diagnosis, diagnose } from "./doctor/doctor.ts";
-export { mend } from "./doctor/mend.ts";
+export type { Diagnosis } from "./doctor/doctor.ts";
 export { type StateLayout, stateLayout } from "./host/state-layout.ts";
 export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";
 export { type ImageListing, listImages, removeImages, tagImage } from "./image/catalogue.ts";
 export { type PruneReport, pruneImages } from "./image/prune.ts";
 export { resolveImage } from "./image/resolve.ts";
-export { buildRootfs, type RootfsReport } from "./image/rootfs.ts";
+export type { RootfsReport } from "./image/rootfs.ts";
 export { type ImageStore, openStore } from "./image/store.ts";
 export type { StoredImage } from "./image/stored-image.ts";
 export { type Kernels, openKernels } from "./kernel/kernels.ts";
+export { buildRootfs, diagnose, loadSpec, mend } from "./on-demand.ts";
 export { createEngine } from "./registry.ts";
 export type { Flags } from "./spec/flags.ts";
-export { type LoadedSpec, loadSpec } from "./spec/load.ts";
+export type { LoadedSpec } from "./spec/load.ts";
 export type { RunPlan, Surface } from "./spec/plan.ts";
 export { profiles } from "./spec/profiles.ts";
 export { renderPlan } from "./spec/render-plan.ts";
@@ -56,6 +57,9 @@ export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.t
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
 export type { Workspace } from "./workspace/workspace.ts";
+
+// A process reads a few small documents of each kind: compiling a parser for each takes longer than it saves.
+config({ jitless: true });
 
 /** Architecture of this host in kernel spelling; `host_unsupported` where none of ours fits. */
 export function hostArchitecture(): "x86_64" | "aarch64" {

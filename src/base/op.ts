@@ -20,8 +20,18 @@ export interface Op {
   sleep(ms: number): Promise<void>;
   /** Runs a named part, timed and reported, optionally with a bound of its own. */
   step<T>(name: string, work: (op: Op) => Promise<T>, bound?: Bound): Promise<T>;
+  /**
+   * Runs works side by side and returns their results in order. The first failure aborts the others and
+   * is thrown when all of them have ended, so that nothing is still being made while it is undone.
+   */
+  together<T extends readonly unknown[]>(works: SideBySide<T>): Promise<T>;
   report(event: ProgressBody): void;
 }
+
+/** Works for `Op.together`, one for each result. */
+export type SideBySide<T extends readonly unknown[]> = {
+  readonly [I in keyof T]: (op: Op) => Promise<T[I]>;
+};
 
 export interface Bound {
   readonly timeoutMs?: number | undefined;
@@ -192,6 +202,33 @@ class Scope implements Op {
     }
   }
 
+  async together<T extends readonly unknown[]>(works: SideBySide<T>): Promise<T> {
+    this.check();
+    const { path, clock, signal } = this;
+    const child = new Scope(path, clock, this.#listener, signal, this.#deadline, undefined);
+    let failed = false;
+    let failure: unknown;
+    const one = async (work: (op: Op) => Promise<unknown>): Promise<unknown> => {
+      try {
+        return await work(child);
+      } catch (error) {
+        if (!failed) {
+          failed = true;
+          failure = error;
+          child.#controller.abort(givenUp(path, error));
+        }
+        return undefined;
+      }
+    };
+    try {
+      const results = await Promise.all(works.map(one));
+      if (failed) throw failure;
+      return results as unknown as T;
+    } finally {
+      child.end();
+    }
+  }
+
   report(event: ProgressBody): void {
     this.#listener({ ...event, path: this.path });
   }
@@ -223,6 +260,10 @@ function timeoutError(path: string, timeoutMs: number): MicroagentError {
     step: path,
     details: { timeoutMs },
   });
+}
+
+function givenUp(path: string, cause: unknown): MicroagentError {
+  return new MicroagentError("cancelled", `Step "${path}" failed in another part`, { cause });
 }
 
 function abortReason(signal: AbortSignal | undefined): unknown {

@@ -5,7 +5,6 @@ import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
 import { digestHex } from "./digest.ts";
-import { buildErofs } from "./erofs/build.ts";
 import { loadStored } from "./load-stored.ts";
 import type { ImageStore } from "./store.ts";
 import type { StoredImage } from "./stored-image.ts";
@@ -50,6 +49,8 @@ export async function ensureBaseImage(
           { hint: `Pull it again: microagent image pull ${image.reference}` },
         );
       }
+      // Loaded only to build: most runs find the base image built.
+      const { buildErofs } = await import("./erofs/build.ts");
       await using staging = await store.staging.open("base");
       const path = join(staging.path, "base.erofs");
       await op.step("erofs", (step) =>

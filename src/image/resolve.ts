@@ -2,15 +2,10 @@ import { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestArchitecture, runsOn } from "./architecture.ts";
 import { digestHex, sha256Of } from "./digest.ts";
-import { ingest } from "./ingest.ts";
 import { loadStored } from "./load-stored.ts";
 import { absoluteReference } from "./reference/absolute.ts";
 import type { ImageReference, LocalReference } from "./reference/kinds.ts";
 import { formatReference, isArchive, parseReference, resolvedReference } from "./reference.ts";
-import { archiveStamp, openArchive } from "./source/archive.ts";
-import { layoutSource } from "./source/layout.ts";
-import { mmdebstrapSource } from "./source/mmdebstrap.ts";
-import { registrySource } from "./source/registry.ts";
 import type { ImageSource } from "./source/source.ts";
 import type { NameRecord } from "./store/names.ts";
 import type { ImageStore } from "./store.ts";
@@ -79,7 +74,7 @@ async function fromStore(
   if (options.pull === "always" && !fresh) return null;
   // Layouts are cheap to look at and may have changed; their blobs are found in the store anyway.
   if (reference.transport === "oci" && !fresh) return null;
-  if (isArchive(reference) && record.stamp !== (await archiveStamp(reference.path))) return null;
+  if (isArchive(reference) && record.stamp !== (await stampOf(reference.path))) return null;
   return await stored(op, store, record, "cache");
 }
 
@@ -110,11 +105,13 @@ async function fromStoreByDigest(
   return await storedByName(op, store, name, options.arch, "cache");
 }
 
+/** What fetching needs is loaded only to fetch: an image is fetched once and used many times. */
 async function fetchImage(op: Op, store: ImageStore, asked: Asked): Promise<StoredImage> {
+  const { ingest } = await import("./ingest.ts");
   const { reference, name, options } = asked;
   await using staging = isStaged(reference) ? await store.staging.open("image") : null;
   // Before reading: a file that changes meanwhile must not count as read.
-  const stamp = isArchive(reference) ? await archiveStamp(reference.path) : null;
+  const stamp = isArchive(reference) ? await stampOf(reference.path) : null;
   const source = await openSource(op, asked, store, staging?.path ?? "");
   const known = await recordOf(store, name, { ...options, pull: "always" });
   const digest = await ingest(op, store, source, options.arch, async (found) => {
@@ -142,19 +139,29 @@ async function openSource(
   stagingDir: string,
 ): Promise<ImageSource> {
   switch (reference.transport) {
-    case "docker":
+    case "docker": {
+      const { registrySource } = await import("./source/registry.ts");
       return await registrySource(op, reference, {
         authPath: store.authPath,
         insecureRegistries: options.insecureRegistries,
       });
+    }
     case "oci":
-      return layoutSource(reference);
+      return (await import("./source/layout.ts")).layoutSource(reference);
     case "oci-archive":
-    case "docker-archive":
+    case "docker-archive": {
+      const { openArchive } = await import("./source/archive.ts");
       return await openArchive(op, reference, stagingDir);
-    case "mmdebstrap":
+    }
+    case "mmdebstrap": {
+      const { mmdebstrapSource } = await import("./source/mmdebstrap.ts");
       return await mmdebstrapSource(op, reference, options.arch, stagingDir);
+    }
   }
+}
+
+async function stampOf(path: string): Promise<string> {
+  return await (await import("./source/archive.ts")).archiveStamp(path);
 }
 
 function record(

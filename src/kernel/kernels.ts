@@ -5,17 +5,17 @@ import { hostEnvironment } from "../host/environment.ts";
 import { withLock } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import type { Arch } from "../supervisor/port.ts";
-import { buildKernel } from "./build/build.ts";
 import { readFragment } from "./build/fragment.ts";
 import { chooseDefault } from "./default-kernel.ts";
 import type { InstalledKernel } from "./installed-kernel.ts";
 import { type KernelListing, listKernels } from "./list.ts";
 import type { KernelRecord } from "./record.ts";
-import { installDistributionKernel } from "./source/distribution.ts";
-import { installKernelFromUrl } from "./source/download.ts";
-import { installLocalKernel } from "./source/local-file.ts";
 import { openStoredKernel, type StoredKernel, storedKernels } from "./store.ts";
 import { type VerifiedKernel, verifyKernels } from "./verify.ts";
+
+/*
+ * Fetching and building are loaded when they are asked for: nearly every run finds its kernel there.
+ */
 
 /** What `install` puts into the store. */
 export type KernelRequest =
@@ -86,15 +86,19 @@ class KernelStore implements Kernels {
   ): Promise<InstalledKernel> {
     switch (request.kind) {
       case "distribution":
-        return this.#alone(op, "kernel-fetch", (step) =>
-          installDistributionKernel(step, this.#layout, arch),
-        );
+        return this.#alone(op, "kernel-fetch", async (step) => {
+          const { installDistributionKernel } = await import("./source/distribution.ts");
+          return await installDistributionKernel(step, this.#layout, arch);
+        });
       case "url":
-        return this.#alone(op, "kernel-fetch", (step) =>
-          installKernelFromUrl(step, this.#layout, request.url, request.sha256),
-        );
-      case "path":
+        return this.#alone(op, "kernel-fetch", async (step) => {
+          const { installKernelFromUrl } = await import("./source/download.ts");
+          return await installKernelFromUrl(step, this.#layout, request.url, request.sha256);
+        });
+      case "path": {
+        const { installLocalKernel } = await import("./source/local-file.ts");
         return this.#open(op, await installLocalKernel(op, this.#layout, request.path));
+      }
     }
   }
 
@@ -103,7 +107,10 @@ class KernelStore implements Kernels {
   }
 
   build(op: Op, arch: Arch = hostEnvironment.arch): Promise<InstalledKernel> {
-    return this.#alone(op, "kernel-build", (step) => buildKernel(step, this.#layout, arch));
+    return this.#alone(op, "kernel-build", async (step) => {
+      const { buildKernel } = await import("./build/build.ts");
+      return await buildKernel(step, this.#layout, arch);
+    });
   }
 
   /** Two runs never fetch or build the same thing at once: the second finds what the first left. */

@@ -4,7 +4,6 @@ import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
 import type { AccelPreference, Arch, HostFacts } from "../supervisor/port.ts";
-import { connectAgent } from "./connect-agent.ts";
 import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
 import { powerOn } from "./power-on.ts";
@@ -55,23 +54,13 @@ export interface BootReport {
 export async function boot(op: Op, engine: Engine, request: BootRequest): Promise<Workspace> {
   await using undo = new CleanupStack();
 
-  const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
-  undo.defer(() => directory.release());
-
-  const image = await op.step("image", (step) => engine.images.resolve(step, request), {
-    timeoutMs: request.bounds.pullMs,
-  });
-  const pin = await engine.images.pin(op, image);
-  undo.defer(async () => await pin[Symbol.asyncDispose]());
-  const base = await op.step("base", (step) => engine.images.base(step, image));
-  const kernel = await op.step("kernel", (step) =>
-    engine.kernels.resolve(step, request.kernel, request.arch),
-  );
-  const initramfs = await op.step("initramfs", (step) => engine.kernels.initramfs(step, kernel));
-  const choice = await op.step("supervisor", (step) =>
-    engine.supervisors.select(step, { accel: request.accel, kernel, initramfsPath: initramfs }),
-  );
-  const scratch = await op.step("scratch", (step) => directory.makeScratch(step, request.sizeMib));
+  // Nothing of one is needed by another, so they share the time that the disk and other programs take.
+  const [{ directory, scratch }, { image, base }, { kernel, initramfs, choice }] =
+    await op.together([
+      (side) => prepareDirectory(side, engine, request, undo),
+      (side) => prepareImage(side, engine, request, undo),
+      (side) => prepareHost(side, engine, request),
+    ]);
 
   const powered = await powerOn(op, {
     choice,
@@ -90,7 +79,11 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
       cmdline: [],
       consolePath: directory.consolePath,
     },
-    connect: (step, machine) => connectAgent(step, machine),
+    connect: async (step, machine) => {
+      // Loaded while the guest boots: until then nobody needs to speak its language.
+      const { connectAgent } = await import("./connect-agent.ts");
+      return await connectAgent(step, machine);
+    },
   });
   undo.defer(() => powered.machine.kill("boot failed").then(() => {}));
 
@@ -115,4 +108,32 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
     clock: op.clock,
     release: undo.release(),
   });
+}
+
+async function prepareDirectory(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {
+  const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
+  undo.defer(() => directory.release());
+  const scratch = await op.step("scratch", (step) => directory.makeScratch(step, request.sizeMib));
+  return { directory, scratch };
+}
+
+async function prepareImage(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {
+  const image = await op.step("image", (step) => engine.images.resolve(step, request), {
+    timeoutMs: request.bounds.pullMs,
+  });
+  const pin = await engine.images.pin(op, image);
+  undo.defer(async () => await pin[Symbol.asyncDispose]());
+  const base = await op.step("base", (step) => engine.images.base(step, image));
+  return { image, base };
+}
+
+async function prepareHost(op: Op, engine: Engine, request: BootRequest) {
+  const kernel = await op.step("kernel", (step) =>
+    engine.kernels.resolve(step, request.kernel, request.arch),
+  );
+  const initramfs = await op.step("initramfs", (step) => engine.kernels.initramfs(step, kernel));
+  const choice = await op.step("supervisor", (step) =>
+    engine.supervisors.select(step, { accel: request.accel, kernel, initramfsPath: initramfs }),
+  );
+  return { kernel, initramfs, choice };
 }

@@ -1,6 +1,5 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
-import { writeHostTree } from "../agent/host-tree.ts";
 import type { TreeItem } from "../agent/tree.ts";
 import type { TreeManifest } from "../agent/tree-manifest.ts";
 import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
@@ -123,6 +122,7 @@ async function collectOne(
   await mkdir(staging, { recursive: true });
   try {
     const rooted = new RootedItems(items, posix.basename(output.path));
+    const { writeHostTree } = await import("../agent/host-tree.ts");
     const manifest = await writeHostTree(op, rooted, staging, {
       entriesMax: caps.files,
       bytesMax: caps.bytes,

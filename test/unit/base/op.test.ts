@@ -111,3 +111,52 @@ test("steps report start and end with path and duration, failed or not", async (
     { kind: "step-end", ms: 0, failed: true, path: "a/c" },
   ]);
 });
+
+test("works run side by side and give their results in order", async () => {
+  const seen: string[] = [];
+  const results = await withOp("boot", {}, (op) =>
+    op.together([
+      async () => {
+        seen.push("first begins");
+        await op.sleep(5);
+        return 1;
+      },
+      async () => {
+        seen.push("second begins");
+        return "two";
+      },
+    ]),
+  );
+  expect(results).toEqual([1, "two"]);
+  expect(seen).toEqual(["first begins", "second begins"]);
+});
+
+test("the first failure aborts the others and waits until they have ended", async () => {
+  let tidied = false;
+  const running = withOp("boot", {}, (op) =>
+    op.together([
+      async (side) => {
+        try {
+          await side.race(never());
+        } finally {
+          await op.sleep(5);
+          tidied = true;
+        }
+      },
+      async () => {
+        throw new Error("no kernel");
+      },
+    ]),
+  );
+  await expect(running).rejects.toThrow("no kernel");
+  expect(tidied).toBe(true);
+});
+
+test("an abort from outside reaches works that run side by side, and its reason is kept", async () => {
+  const controller = new AbortController();
+  const { op, end } = startOp("boot", { signal: controller.signal });
+  const running = op.together([(side) => side.race(never()), (side) => side.race(never())]);
+  controller.abort();
+  await expect(running).rejects.toMatchObject({ code: "cancelled" });
+  end();
+});
