@@ -51,6 +51,9 @@ func notStarted(errno unix.Errno, message string) *wire.Failure {
 // explain names what the kernel refused: one errno stands for the directory, the file, its
 // interpreter and the limits.
 func explain(err error, file, cwd string) *wire.Failure {
+	if enter, ok := err.(enterError); ok {
+		return notStarted(enter.Errno, "Could not enter working directory "+strconv.Quote(cwd)+": "+wire.ErrnoText(enter.Errno))
+	}
 	errno, ok := err.(unix.Errno)
 	if !ok {
 		return notStarted(unix.EIO, "Could not start "+strconv.Quote(file)+": "+err.Error())

@@ -3,7 +3,6 @@ package exec
 
 import (
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,17 +30,18 @@ type process struct {
 }
 
 // spawn starts a process and registers it before anybody can reap it.
-func spawn(path string, argv []string, attr *syscall.ProcAttr) (*process, error) {
+func spawn(l *launching) (*process, error) {
 	children.Lock()
 	children.starting++
 	children.Unlock()
-	p := &process{pidfd: -1}
-	attr.Sys.PidFD = &p.pidfd
-	pid, err := syscall.ForkExec(path, argv, attr)
+	pid, pidfd, err := launch(l)
+	if err == unix.ENOSYS {
+		pid, pidfd, err = launchPortable(l)
+	}
+	p := &process{pid: pid, pidfd: pidfd}
 	children.Lock()
 	defer children.Unlock()
 	if err == nil {
-		p.pid = pid
 		children.running[pid] = p
 		if status, ended := children.strays[pid]; ended {
 			p.ended(status)

@@ -3,7 +3,6 @@ package exec
 import (
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -46,19 +45,14 @@ func start(req *wire.Exec, place *slot) (*process, *stdio, *wire.Failure) {
 		errno, _ := err.(unix.Errno)
 		return nil, nil, notStarted(errno, "Could not open the command's descriptors: "+err.Error())
 	}
-	sys := &syscall.SysProcAttr{Credential: id.credential()}
-	if req.TTY {
-		sys.Setsid, sys.Setctty, sys.Ctty = true, true, 0
-	} else {
-		sys.Setpgid = true
+	l := &launching{
+		path: file, argv: req.Argv, env: env, dir: req.Cwd, files: io.child,
+		user: id.credential(), session: req.TTY, cgroup: -1,
 	}
 	if place != nil {
-		sys.UseCgroupFD, sys.CgroupFD = true, place.fd
+		l.cgroup = place.fd
 	}
-	p, err := spawn(file, req.Argv, &syscall.ProcAttr{
-		Dir: req.Cwd, Env: env, Sys: sys,
-		Files: []uintptr{uintptr(io.child[0]), uintptr(io.child[1]), uintptr(io.child[2])},
-	})
+	p, err := spawn(l)
 	if err != nil {
 		io.discard()
 		return nil, nil, explain(err, req.Argv[0], req.Cwd)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,11 +28,8 @@ func Run() {
 		}
 		restart()
 	}()
-	// The kernel blocks a starting thread until its command runs; a second one serves the rest.
-	if runtime.NumCPU() == 1 {
-		runtime.GOMAXPROCS(2)
-	}
 	mountEarly()
+	calmWatcher()
 	ownSignals()
 	raiseFileLimit()
 	m := &machine{loaded: make(chan struct{})}

@@ -2,7 +2,7 @@ package mux
 
 import "sync"
 
-const chunkBytes = 16 << 10
+const chunkBytes = 32 << 10
 
 // Received bytes live in chunks of one size that are used again: a busy transfer makes no garbage.
 var chunks struct {
@@ -10,7 +10,7 @@ var chunks struct {
 	free [][]byte
 }
 
-const chunksKept = 64
+const chunksKept = 32
 
 func takeChunk() []byte {
 	chunks.Lock()
@@ -33,8 +33,9 @@ func giveChunk(c []byte) {
 
 // queue is a run of received bytes.
 type queue struct {
-	list [][]byte
-	off  int // consumed bytes of list[0]
+	list    [][]byte
+	off     int  // consumed bytes of list[0]
+	filling bool // somebody writes into room: the last chunk must stay
 }
 
 // room returns space for more bytes; grow makes them part of the queue.
@@ -64,6 +65,9 @@ func (q *queue) append(p []byte) {
 
 // view returns the first unread bytes, nil when there are none.
 func (q *queue) view() []byte {
+	if len(q.list) > 1 && q.off == len(q.list[0]) {
+		q.drop(0) // kept while it was filled
+	}
 	if len(q.list) == 0 {
 		return nil
 	}
@@ -73,7 +77,7 @@ func (q *queue) view() []byte {
 // drop consumes n bytes of the view.
 func (q *queue) drop(n int) {
 	q.off += n
-	if q.off < len(q.list[0]) {
+	if q.off < len(q.list[0]) || q.filling && len(q.list) == 1 {
 		return
 	}
 	giveChunk(q.list[0])

@@ -11,7 +11,7 @@ type Reader struct {
 }
 
 // NewReader reads from src.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src, buf: make([]byte, 64<<10)} }
+func NewReader(src io.Reader) *Reader { return &Reader{src: src, buf: make([]byte, 4*readBytes)} }
 
 // Buffered returns what is there without reading.
 func (r *Reader) Buffered() []byte { return r.buf[r.r:r.w] }
@@ -24,14 +24,18 @@ func (r *Reader) Skip(n int) {
 	}
 }
 
-// More reads once from the source; the buffer must not be full.
+// readBytes is what a virtio port gives at once. Reading no more leaves the rest of a large frame to
+// Direct, which puts it where it belongs without a copy.
+const readBytes = 4 << 10
+
+// More reads once from the source.
 func (r *Reader) More() error {
-	if r.w == len(r.buf) {
+	if len(r.buf)-r.w < readBytes && r.r > 0 {
 		copy(r.buf, r.buf[r.r:r.w])
 		r.w -= r.r
 		r.r = 0
 	}
-	n, err := r.src.Read(r.buf[r.w:])
+	n, err := r.src.Read(r.buf[r.w:min(len(r.buf), r.w+readBytes)])
 	r.w += n
 	if n > 0 {
 		return nil
@@ -41,6 +45,9 @@ func (r *Reader) More() error {
 	}
 	return err
 }
+
+// Direct reads past the buffer, which must be empty.
+func (r *Reader) Direct(p []byte) (int, error) { return r.src.Read(p) }
 
 // Need makes at least n bytes available, n being small.
 func (r *Reader) Need(n int) error {

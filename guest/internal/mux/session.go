@@ -130,6 +130,14 @@ func (s *Session) receive(st *Stream, length int) error {
 	}
 	for length > 0 {
 		if len(s.in.Buffered()) == 0 {
+			if length >= readBytes && st != nil {
+				n, err := st.deliverFrom(s.in, length)
+				if err != nil {
+					return err
+				}
+				length -= n
+				continue
+			}
 			if err := s.in.More(); err != nil {
 				return err
 			}

@@ -65,6 +65,39 @@ func (st *Stream) deliver(p []byte) {
 	st.mu.Unlock()
 }
 
+// deliverFrom reads up to most bytes from the link to where they are kept. Only the session's
+// reader adds to a stream, so the lock need not be held while it reads.
+func (st *Stream) deliverFrom(in *Reader, most int) (int, error) {
+	st.mu.Lock()
+	if st.err != nil || st.ended || st.released {
+		st.mu.Unlock()
+		if err := in.More(); err != nil {
+			return 0, err
+		}
+		n := min(len(in.Buffered()), most)
+		in.Skip(n)
+		return n, nil
+	}
+	room := st.in.room()
+	st.in.filling = true
+	st.mu.Unlock()
+	n, err := in.Direct(room[:min(len(room), most)])
+	st.mu.Lock()
+	st.in.filling = false
+	if n > 0 {
+		err = nil
+		if !st.released {
+			st.in.grow(n)
+			st.readable.Signal()
+		}
+	}
+	if st.released {
+		st.in.clear()
+	}
+	st.mu.Unlock()
+	return n, err
+}
+
 func (st *Stream) remoteEnd() {
 	st.mu.Lock()
 	st.ended = true
@@ -237,7 +270,9 @@ func (st *Stream) End() {
 func (st *Stream) Release() {
 	st.mu.Lock()
 	st.released = true
-	st.in.clear()
+	if !st.in.filling {
+		st.in.clear()
+	}
 	reset := st.err == nil && !st.finished
 	gone := st.err != nil || !st.finished || st.ended
 	flags := st.ackFlag() | FlagRST
