@@ -1,23 +1,28 @@
 // @ts-check
 // Files that are made from the sources: `npm run generate` writes them, `--check` only compares.
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { buildDist } from "./build-dist.mjs";
+import { bundle } from "./bundle.mjs";
 import { errorsPage } from "./errors-page.mjs";
 import { root, runMain, say } from "./steps.mjs";
 
 /** @returns {Promise<Record<string, string>>} path below the root, and its content */
 async function generatedFiles() {
-  await buildDist();
-  const { errorTable } = await compiled("src/base/errors.js");
-  const { specFiles } = await compiled("src/spec/generate/spec-files.js");
-  return { "docs/errors.md": errorsPage(errorTable), ...specFiles() };
-}
-
-/** @param {string} path below dist */
-function compiled(path) {
-  return import(pathToFileURL(join(root, "dist", path)).href);
+  const folder = await mkdtemp(join(tmpdir(), "microagent-generate-"));
+  try {
+    const sources = {
+      errors: "src/base/errors.ts",
+      "spec-files": "src/spec/generate/spec-files.ts",
+    };
+    await bundle(sources, folder);
+    const { errorTable } = await import(pathToFileURL(join(folder, "errors.js")).href);
+    const { specFiles } = await import(pathToFileURL(join(folder, "spec-files.js")).href);
+    return { "docs/errors.md": errorsPage(errorTable), ...specFiles() };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 await runMain(async () => {

@@ -2,13 +2,12 @@
  * The public door of the engine. Surfaces (command line, Vitest plugin, GitHub Action) and programs
  * use what is exported here and nothing else.
  */
-import { config } from "zod";
-import { withOp } from "./base/op.ts";
+import { type Op, withOp } from "./base/op.ts";
 import { hostEnvironment } from "./host/environment.ts";
 import { stateLayout } from "./host/state-layout.ts";
-import { loadSpec } from "./on-demand.ts";
 import { createEngine } from "./registry.ts";
 import type { Flags } from "./spec/flags.ts";
+import type { LoadedSpec } from "./spec/load.ts";
 import { mergeSpec } from "./spec/merge.ts";
 import type { RunPlan, Surface } from "./spec/plan.ts";
 import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
@@ -35,7 +34,6 @@ export type { RootfsReport } from "./image/rootfs.ts";
 export { type ImageStore, openStore } from "./image/store.ts";
 export type { StoredImage } from "./image/stored-image.ts";
 export { type Kernels, openKernels } from "./kernel/kernels.ts";
-export { buildRootfs, diagnose, loadSpec, mend } from "./on-demand.ts";
 export { createEngine } from "./registry.ts";
 export type { Flags } from "./spec/flags.ts";
 export type { LoadedSpec } from "./spec/load.ts";
@@ -58,8 +56,34 @@ export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
 export type { Workspace } from "./workspace/workspace.ts";
 
-// A process reads a few small documents of each kind: compiling a parser for each takes longer than it saves.
-config({ jitless: true });
+/*
+ * Parts of the engine that most runs do without: each is loaded by the first call of it, because reading
+ * its modules would take a noticeable part of a warm start.
+ */
+
+/** Reads and checks a spec file. Fails with `spec_not_found` or `spec_invalid`. */
+export async function loadSpec(op: Op, path: string): Promise<LoadedSpec> {
+  const spec = await import("./spec/load.ts");
+  return await spec.loadSpec(op, path);
+}
+
+/** Checks everything a boot needs on this host. */
+export const diagnose: typeof import("./doctor/doctor.ts").diagnose = async (...args) => {
+  const doctor = await import("./doctor/doctor.ts");
+  return await doctor.diagnose(...args);
+};
+
+/** Mends what a diagnosis found, and diagnoses again. */
+export const mend: typeof import("./doctor/mend.ts").mend = async (...args) => {
+  const doctor = await import("./doctor/mend.ts");
+  return await doctor.mend(...args);
+};
+
+/** Builds a root file system from an image. */
+export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {
+  const rootfs = await import("./image/rootfs.ts");
+  return await rootfs.buildRootfs(...args);
+};
 
 /** Architecture of this host in kernel spelling; `host_unsupported` where none of ours fits. */
 export function hostArchitecture(): "x86_64" | "aarch64" {
