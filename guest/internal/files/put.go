@@ -1,7 +1,6 @@
 package files
 
 import (
-	"encoding/binary"
 	"io"
 	"math"
 	"os"
@@ -257,53 +256,4 @@ func (p *putter) makeBeneath(path string) (int, error) {
 		_ = unix.Close(fd)
 	}
 	return -1, unix.ENOENT
-}
-
-func (p *putter) data(frames *wire.FrameReader, h wire.FrameHeader) *wire.Failure {
-	if p.file == nil {
-		return wire.Fail(wire.InvalidRequest, "File data came outside a file")
-	}
-	f := p.file
-	var failed error
-	err := frames.Each(h, false, func(part []byte) error {
-		failed = f.write(part)
-		return failed
-	})
-	if failed != nil {
-		return wire.AsFailure(failed, "write", p.shown(f.entry.Path))
-	}
-	if err != nil {
-		return malformed(err)
-	}
-	p.bytes += int64(h.Length)
-	return nil
-}
-
-func (p *putter) hole(frames *wire.FrameReader, h wire.FrameHeader) *wire.Failure {
-	payload, err := frames.Payload(h)
-	if err != nil {
-		return malformed(err)
-	}
-	n := binary.BigEndian.Uint64(payload)
-	if p.file == nil {
-		return wire.Fail(wire.InvalidRequest, "A hole came outside a file")
-	}
-	if n > math.MaxInt64-uint64(p.file.at) {
-		return wire.Fail(wire.TooLarge, "A hole in "+strconv.Quote(p.shown(p.file.entry.Path))+" is larger than any file")
-	}
-	p.file.at += int64(n)
-	p.bytes += int64(n)
-	return nil
-}
-
-func (p *putter) finishFile() *wire.Failure {
-	if p.file == nil {
-		return wire.Fail(wire.InvalidRequest, "The end of a file came outside a file")
-	}
-	f := p.file
-	p.file = nil
-	if err := f.finish(p.owner); err != nil {
-		return wire.AsFailure(err, "write", p.shown(f.entry.Path))
-	}
-	return nil
 }
