@@ -2,7 +2,6 @@ package files
 
 import (
 	"io"
-	"math"
 	"os"
 	"strconv"
 	"strings"
