@@ -30,7 +30,7 @@ export async function buildDist() {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
     const settings = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", fresh];
     await mustRun(process.execPath, [compiler, ...settings], { hint: "npm run typecheck" });
-    await bundle(doors, fresh);
+    await bundle(doors, fresh, "src/[name]-[hash].js");
     await chmod(join(fresh, "src", "cli", "main.js"), 0o755).catch(() => {});
     await writeFile(join(fresh, stampName), stamp);
     await replaceFolder(fresh, dist, aside);

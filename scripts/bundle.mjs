@@ -19,8 +19,10 @@ export const doors = Object.fromEntries(
  *
  * @param {Readonly<Record<string, string>>} entries sources below the root, by path in `folder` without `.js`
  * @param {string} folder absolute
+ * @param {string} [shared] name pattern of what they share: beside the entries, as modules look for the package's other
+ *   files from where they are
  */
-export async function bundle(entries, folder) {
+export async function bundle(entries, folder, shared = "[name]-[hash].js") {
   // Loaded here, because the dependencies may not be installed when this module is.
   const { rolldown } = await import("rolldown");
   const everyCommand = closureOf(join(root, "src", "cli", "main.ts"));
@@ -37,8 +39,7 @@ export async function bundle(entries, folder) {
       dir: folder,
       format: "esm",
       entryFileNames: "[name].js",
-      // Beside the entries of `src`: modules look for the package's other files from where they are.
-      chunkFileNames: "src/[name]-[hash].js",
+      chunkFileNames: shared,
       // What every command reads is one file, what every run reads is another; the rest stays apart.
       codeSplitting: {
         groups: [
