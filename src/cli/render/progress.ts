@@ -9,7 +9,7 @@ export interface ProgressView {
 }
 
 /** Steps shorter than this are not worth a line where lines stay. */
-const worthALineMs = 200;
+const worthALineMs = 1_000;
 /** Time between two plain lines about the same transfer. */
 const plainIntervalMs = 5_000;
 const redrawIntervalMs = 80;
