@@ -12,13 +12,14 @@ import (
 
 // newFile is a file being written beside its name.
 type newFile struct {
-	entry wire.Entry
-	dir   int // borrowed
-	name  string
-	tmp   string
-	fd    int
-	at    int64 // where the next byte goes
-	size  int64 // where the file ends now
+	entry  wire.Entry
+	dir    int // borrowed
+	name   string
+	tmp    string
+	fd     int
+	at     int64 // where the next byte goes
+	size   int64 // where the file ends now
+	direct direct
 }
 
 var tmpSerial atomic.Uint64
@@ -39,6 +40,7 @@ func createFile(dir int, name string, e wire.Entry) (*newFile, error) {
 		f.tmp = tmpName()
 		f.fd, err = unix.Openat(own, f.tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err == nil {
+			f.begin(e.Size)
 			return f, nil
 		}
 		if err != unix.EEXIST && err != unix.EINTR || tries > 100 {
@@ -48,27 +50,11 @@ func createFile(dir int, name string, e wire.Entry) (*newFile, error) {
 	}
 }
 
-func (f *newFile) write(p []byte) error {
-	for len(p) > 0 {
-		n, err := unix.Pwrite(f.fd, p, f.at)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return unix.ENOSPC
-		}
-		p = p[n:]
-		f.at += int64(n)
-	}
-	f.size = f.at
-	return nil
-}
-
 func (f *newFile) finish(owner bool) error {
 	defer f.discard()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	if f.at > f.size {
 		if err := unix.Ftruncate(f.fd, f.at); err != nil {
 			return err
@@ -89,6 +75,7 @@ func (f *newFile) discard() {
 	if f == nil || f.dir < 0 {
 		return
 	}
+	f.leaveDirect()
 	_ = unix.Close(f.fd)
 	if f.tmp != "" {
 		_ = unix.Unlinkat(f.dir, f.tmp, 0)

@@ -40,7 +40,9 @@ func (p *putter) hole(frames *wire.FrameReader, h wire.FrameHeader) *wire.Failur
 	if n > math.MaxInt64-uint64(p.file.at) {
 		return wire.Fail(wire.TooLarge, "A hole in "+strconv.Quote(p.shown(p.file.entry.Path))+" is larger than any file")
 	}
-	p.file.at += int64(n)
+	if err := p.file.skip(int64(n)); err != nil {
+		return wire.AsFailure(err, "write", p.shown(p.file.entry.Path))
+	}
 	p.bytes += int64(n)
 	return nil
 }
