@@ -55,13 +55,18 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 		return
 	}
 	c := &command{st: st, frames: frames, req: req, place: place, process: p, io: io, gone: make(chan struct{})}
+	reply := wire.OK().Int("pid", int64(p.pid)).Line()
+	if c.prompt(reply, started) {
+		c.listen()
+		return
+	}
+	io.poll()
 	switch {
 	case io.tty && req.Stdin:
 		c.in = &input{file: io.stdout, tty: true, credit: st.Credit}
 	case io.stdin != nil:
 		c.in = &input{file: io.stdin, credit: st.Credit}
 	}
-	_ = st.SendLine(wire.OK().Int("pid", int64(p.pid)).Line(), false)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -133,7 +138,9 @@ func (c *command) obey(kind wire.Kind, payload []byte) error {
 func (c *command) follow(started time.Time) {
 	out := framing.NewSender(c.st)
 	pumps := make([]*pump, 0, 2)
-	pumps = append(pumps, startPump(out, wire.KindStdout, c.io.stdout))
+	if c.io.stdout != nil {
+		pumps = append(pumps, startPump(out, wire.KindStdout, c.io.stdout))
+	}
 	if c.io.stderr != nil {
 		pumps = append(pumps, startPump(out, wire.KindStderr, c.io.stderr))
 	}
@@ -202,6 +209,10 @@ func (c *command) drain(pumps []*pump) bool {
 }
 
 func (c *command) report(out *framing.Sender, started, ended time.Time, drained bool) {
+	_ = out.Last(wire.KindResult, c.result(started, ended, drained))
+}
+
+func (c *command) result(started, ended time.Time, drained bool) []byte {
 	r := wire.ExecResult{
 		Status: "exited", StartedNS: started.UnixNano(), EndedNS: ended.UnixNano(),
 		OOMKilled: c.place.newOOMKills(), Drained: drained,
@@ -217,7 +228,7 @@ func (c *command) report(out *framing.Sender, started, ended time.Time, drained 
 	if c.timedOut.Load() {
 		r.Status = "timed_out"
 	}
-	_ = out.Last(wire.KindResult, r.Encode())
+	return r.Encode()
 }
 
 // wait returns when the process is reaped.

@@ -9,12 +9,25 @@ import (
 
 // stdio is both sides of a command's three descriptors.
 type stdio struct {
-	child  [3]int   // for the command
-	stdin  *os.File // nil: /dev/null
-	stdout *os.File // the terminal, with a tty
-	stderr *os.File // nil with a tty
-	tty    bool
-	close  []int // child ends to close once the command has them
+	child [3]int // for the command
+	ours  [3]int // -1: none; with a tty only ours[1], the terminal
+	tty   bool
+	close []int // child ends to close once the command has them
+
+	// ours, once they are polled: a command that has ended already never is
+	stdin, stdout, stderr *os.File
+}
+
+func newStdio() *stdio { return &stdio{ours: [3]int{-1, -1, -1}} }
+
+// poll lets the runtime wait for our ends.
+func (io *stdio) poll() {
+	for i, file := range []**os.File{&io.stdin, &io.stdout, &io.stderr} {
+		if io.ours[i] >= 0 {
+			*file = os.NewFile(uintptr(io.ours[i]), "stdio")
+			io.ours[i] = -1
+		}
+	}
 }
 
 // devNull is opened once, so that a workload which removes /dev/null does no harm.
@@ -34,49 +47,48 @@ func (io *stdio) closeChild() {
 	io.close = nil
 }
 
-// discard closes everything, for a command that did not start.
+// discard closes everything that is not polled.
 func (io *stdio) discard() {
 	io.closeChild()
-	for _, f := range []*os.File{io.stdin, io.stdout, io.stderr} {
-		if f != nil {
-			_ = f.Close()
+	for i, fd := range io.ours {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+			io.ours[i] = -1
 		}
 	}
 }
 
-// pipe makes one: which end is ours, we poll; the other blocks as programs expect. The command's
-// user owns it, so that opening /dev/stdout works for others than root.
-func (io *stdio) pipe(ours int, id identity) (*os.File, int, error) {
+// pipe makes one for the command's descriptor at. Our end never blocks, the other blocks as programs expect. The
+// command's user owns it, so that opening /dev/stdout works for others than root.
+func (io *stdio) pipe(at int, id identity) error {
 	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, -1, err
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return err
 	}
-	theirs := fds[1-ours]
-	io.close = append(io.close, theirs)
+	ours := 0
+	if at == 0 {
+		ours = 1
+	}
+	io.ours[at], io.child[at] = fds[ours], fds[1-ours]
+	io.close = append(io.close, io.child[at])
 	if id.uid != 0 && os.Geteuid() == 0 {
-		_ = unix.Fchown(theirs, int(id.uid), int(id.gid))
+		_ = unix.Fchown(io.child[at], int(id.uid), int(id.gid))
 	}
-	if err := unix.SetNonblock(fds[ours], true); err != nil {
-		_ = unix.Close(fds[ours])
-		return nil, -1, err
-	}
-	return os.NewFile(uintptr(fds[ours]), "pipe"), theirs, nil
+	_, err := unix.FcntlInt(uintptr(io.child[at]), unix.F_SETFL, 0)
+	return err
 }
 
-func openPipes(stdin bool, id identity) (io *stdio, err error) {
-	io = &stdio{child: [3]int{devNull, -1, -1}}
-	if stdin {
-		if io.stdin, io.child[0], err = io.pipe(1, id); err != nil {
+func openPipes(stdin bool, id identity) (*stdio, error) {
+	io := newStdio()
+	io.child[0] = devNull
+	for at := range 3 {
+		if at == 0 && !stdin {
+			continue
+		}
+		if err := io.pipe(at, id); err != nil {
 			io.discard()
 			return nil, err
 		}
-	}
-	if io.stdout, io.child[1], err = io.pipe(0, id); err == nil {
-		io.stderr, io.child[2], err = io.pipe(0, id)
-	}
-	if err != nil {
-		io.discard()
-		return nil, err
 	}
 	return io, nil
 }
@@ -86,7 +98,8 @@ func openTerminal(rows, cols uint16, id identity) (*stdio, error) {
 	if err != nil {
 		return nil, err
 	}
-	term := &stdio{tty: true}
+	term := newStdio()
+	term.tty = true
 	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0)
@@ -107,7 +120,7 @@ func openTerminal(rows, cols uint16, id identity) (*stdio, error) {
 	}
 	term.child = [3]int{slave, slave, slave}
 	term.close = []int{slave}
-	term.stdout = os.NewFile(uintptr(master), "tty")
+	term.ours[1] = master
 	return term, nil
 }
 

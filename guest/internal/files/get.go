@@ -215,7 +215,7 @@ func (g *getter) content(fd int, sparse bool) (readErr, sendErr error) {
 		if most <= 0 {
 			return nil, nil
 		}
-		n, err := g.out.Data(most, func(p []byte) (int, error) {
+		n, err := g.out.Data(wire.KindData, most, func(p []byte) (int, error) {
 			n, err := retry(func() (int, error) { return unix.Pread(fd, p, at) })
 			readErr = err
 			return max(n, 0), nil

@@ -60,8 +60,8 @@ func (t *Tree) Frame(kind wire.Kind, payload []byte) error {
 // dataMin is the smallest space worth reading file bytes into.
 const dataMin = 4096
 
-// Data adds one data frame of at most `most` bytes that read puts in place; a read of nothing adds none.
-func (t *Tree) Data(most int64, read func([]byte) (int, error)) (int, error) {
+// Data adds one frame of at most `most` bytes that read puts in place; a read of nothing adds none.
+func (t *Tree) Data(kind wire.Kind, most int64, read func([]byte) (int, error)) (int, error) {
 	if len(t.buf)-t.n < wire.FrameHeaderBytes+dataMin {
 		if err := t.Flush(false); err != nil {
 			return 0, err
@@ -75,7 +75,7 @@ func (t *Tree) Data(most int64, read func([]byte) (int, error)) (int, error) {
 	if err != nil || n <= 0 {
 		return 0, err
 	}
-	wire.PutFrameHeader(t.buf[t.n:], wire.KindData, n)
+	wire.PutFrameHeader(t.buf[t.n:], kind, n)
 	t.n += wire.FrameHeaderBytes + n
 	return n, nil
 }

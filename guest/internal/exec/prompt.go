@@ -1,0 +1,97 @@
+package exec
+
+import (
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/framing"
+	"microagent.dev/guest/internal/wire"
+)
+
+// promptReads bounds what is read of each output: somebody who holds it may write for ever. It stays
+// below the window, so that nothing waits for the host here.
+const promptReads = 3
+
+// prompt serves a command that is over before anything else has happened, as most short ones are on
+// a machine with one processor if it is left to them for a moment. Reply, output and result
+// then go out in one write, and nothing is registered to be waited for. It answers the request in any
+// case; false: the command goes on, or somebody still holds its outputs.
+func (c *command) prompt(reply []byte, started time.Time) bool {
+	if runtime.NumCPU() == 1 && !c.io.tty {
+		c.process.waitBriefly()
+	}
+	if c.io.tty || !c.process.reap() {
+		_ = c.st.SendLine(reply, false)
+		return false
+	}
+	ended := time.Now()
+	out := framing.NewTree(c.st)
+	defer out.Close()
+	err := out.Raw(reply)
+	drained := true
+	for at, kind := range []wire.Kind{1: wire.KindStdout, 2: wire.KindStderr} {
+		if at == 0 {
+			continue
+		}
+		more := true
+		for tries := 0; more && err == nil && c.io.ours[at] >= 0 && tries < promptReads; tries++ {
+			more, err = c.rest(out, at, kind)
+		}
+		drained = drained && c.io.ours[at] < 0
+	}
+	if err == nil && !drained {
+		err = out.Flush(false)
+	}
+	if err != nil || !drained {
+		return false
+	}
+	c.io.discard()
+	if c.process.pidfd >= 0 {
+		_ = unix.Close(c.process.pidfd)
+	}
+	c.finished.Store(true)
+	if out.Frame(wire.KindResult, c.result(started, ended, true)) == nil {
+		_ = out.Flush(true)
+	}
+	return true
+}
+
+// promptWait is how long a command may run before it is waited for in the ordinary way.
+const promptWait = 1500 * time.Microsecond
+
+// waitBriefly leaves the processor to the command without telling the scheduler: it has nobody else
+// to run meanwhile.
+func (p *process) waitBriefly() {
+	if p.pidfd < 0 {
+		return
+	}
+	poll := &struct {
+		fd      unix.PollFd
+		timeout unix.Timespec
+	}{unix.PollFd{Fd: int32(p.pidfd), Events: unix.POLLIN}, unix.NsecToTimespec(int64(promptWait))}
+	_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll.fd)), 1, uintptr(unsafe.Pointer(&poll.timeout)), 0, 0, 0)
+}
+
+// rest adds what lies in an output; at its end it closes it. more: there may be more.
+func (c *command) rest(out *framing.Tree, at int, kind wire.Kind) (more bool, err error) {
+	n, err := out.Data(kind, 1<<20, func(buf []byte) (int, error) {
+		for {
+			n, err := unix.Read(c.io.ours[at], buf)
+			switch {
+			case err == unix.EINTR:
+				continue
+			case err == unix.EAGAIN:
+				return 0, nil
+			case n <= 0:
+				_ = unix.Close(c.io.ours[at])
+				c.io.ours[at] = -1
+				return 0, nil
+			}
+			return n, nil
+		}
+	})
+	return n > 0, err
+}
