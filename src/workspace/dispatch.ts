@@ -1,14 +1,14 @@
 import type { TreeItem } from "../agent/tree.ts";
-import { asMicroagentError, type MicroagentError } from "../base/errors.ts";
+import { asMicroagentError, isMicroagentError, type MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, startOp } from "../base/op.ts";
+import { bootUndone, collectAfter, tearDown } from "./after-run.ts";
 import { type BootReport, type BootRequest, boot } from "./boot.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { Engine } from "./engine.ts";
 import {
   type CollectedOutputs,
-  collectOutputs,
   type DeclaredOutput,
   missingOutputsError,
   nothingCollected,
@@ -74,10 +74,8 @@ export interface DispatchResult {
   readonly timingsMs: Readonly<Record<string, number>>;
 }
 
-/** An interrupted run gets this long to bring its outputs out. */
-const interruptedCollectMs = 2_500;
-/** Outputs of a run that ended by itself. */
-const collectMs = 30 * 60_000;
+/** What the guest gets to end a command on time, before the host stops waiting for it. */
+const overrunMs = 10_000;
 
 /**
  * One disposable run: boot, setup, files, command, outputs, tear-down. Outputs are collected
@@ -91,13 +89,21 @@ export async function dispatch(
   const times = new StepTimes("dispatch", hooks.onProgress);
   const { op, end } = startOp("dispatch", { signal: hooks.signal, onProgress: times.listener });
   const run = new Run();
+  let booting: Promise<Workspace> | null = null;
   let workspace: Workspace | null = null;
   let outputs = nothingCollected;
   try {
-    workspace = await op.step("boot", (step) => boot(step, engine, request.boot));
+    workspace = await op.step("boot", (step) => {
+      booting = boot(step, engine, request.boot);
+      return booting;
+    });
     run.termination = await runInside(op, workspace, request, run, hooks.onOutput ?? (() => {}));
   } catch (error) {
     run.termination = terminationOfFailure(error, hooks.signal, request.timeoutMs);
+    run.overran = workspace !== null && isTimeout(error);
+    if (run.overran && run.termination.kind === "failed") {
+      run.termination = { kind: "timed_out", timeoutMs: request.timeoutMs };
+    }
   } finally {
     end();
   }
@@ -105,13 +111,16 @@ export async function dispatch(
   // The run's own op may be aborted or out of time by now; what follows has bounds of its own.
   const after = startOp("dispatch", { onProgress: times.listener });
   try {
-    if (workspace !== null) {
+    if (workspace === null) {
+      await bootUndone(after.op.clock, booting);
+    } else {
+      if (run.overran) run.command?.execution.kill();
       if (run.termination.kind === "interrupted" && run.command !== null) {
         const signal = stopSignalOf(workspace.report.image.config.stopSignal);
         await windDown(after.op.clock, run.command, signal);
       }
-      outputs = await collectAfter(after.op, workspace, request, run.termination);
-      await tearDown(after.op, workspace, request.keep);
+      outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
+      await tearDown(after.op, workspace, request.keep, run.termination);
     }
   } finally {
     after.end();
@@ -140,6 +149,8 @@ class Run {
   exitedAt: Date | null = null;
   /** The last command that was started, ended or not. */
   command: RunningCommand | null = null;
+  /** The guest did not keep to the bound by itself. */
+  overran = false;
   readonly stdout = new Capture(limits.exec.captureBytesMax);
   readonly stderr = new Capture(limits.exec.captureBytesMax);
 }
@@ -159,27 +170,34 @@ async function runInside(
   const remainingMs = () => Math.max(1, request.timeoutMs - (op.clock.monotonic() - started));
 
   if (request.setup.length > 0) {
-    await op.step("setup", (step) =>
-      runSetup(
-        step,
-        workspace,
-        {
-          commands: request.setup,
-          shell: request.shell,
-          env: request.env,
-          timeoutMs: remainingMs(),
-          onRunning,
-        },
-        sink,
-      ),
+    await op.step(
+      "setup",
+      (step) =>
+        runSetup(
+          step,
+          workspace,
+          {
+            commands: request.setup,
+            shell: request.shell,
+            env: request.env,
+            remainingMs,
+            onRunning,
+          },
+          sink,
+        ),
+      { timeoutMs: remainingMs() + overrunMs },
     );
   }
   if (request.files.length > 0) {
-    await op.step("files", async (step) => {
-      for (const file of request.files) await workspace.put(step, file.guestPath, file.tree());
-    });
+    await op.step(
+      "files",
+      async (step) => {
+        for (const file of request.files) await workspace.put(step, file.guestPath, file.tree());
+      },
+      { timeoutMs: remainingMs() },
+    );
   }
-  return await op.step("run", async (step) => {
+  const command = async (step: Op): Promise<Termination> => {
     run.startedAt = new Date(op.clock.now());
     try {
       const result = await runCommand(
@@ -205,7 +223,12 @@ async function runInside(
     } finally {
       run.exitedAt = new Date(op.clock.now());
     }
-  });
+  };
+  return await op.step("run", command, { timeoutMs: remainingMs() + overrunMs });
+}
+
+function isTimeout(error: unknown): boolean {
+  return isMicroagentError(error) && error.code === "timeout";
 }
 
 function terminationOfFailure(
@@ -225,52 +248,6 @@ function terminationOfFailure(
       : { kind: "setup_failed", error: known };
   }
   return { kind: "failed", error: known };
-}
-
-/** Outputs of a guest that may still answer; a dead one has none to give, and the run says why. */
-async function collectAfter(
-  op: Op,
-  workspace: Workspace,
-  request: DispatchRequest,
-  end: Termination,
-): Promise<CollectedOutputs> {
-  if (request.outputs.length === 0 || guestIsGone(end)) return nothingCollected;
-  const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : collectMs;
-  const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
-    timeoutMs,
-    clock: op.clock,
-  });
-  try {
-    return await op.step("outputs", () =>
-      collectOutputs(bounded, workspace, request.outputs, request.outputDir),
-    );
-  } finally {
-    release();
-  }
-}
-
-function guestIsGone(end: Termination): boolean {
-  if (end.kind !== "failed") return false;
-  const gone: readonly string[] = [
-    "guest_crashed",
-    "guest_powered_off",
-    "machine_killed",
-    "vmm_failed",
-    "channel_closed",
-    "protocol_violation",
-  ];
-  return gone.includes(end.error.code);
-}
-
-async function tearDown(op: Op, workspace: Workspace, keep: boolean): Promise<void> {
-  await op.step("teardown", async (step) => {
-    if (keep) {
-      workspace.directory.keep();
-      await workspace.powerOff(step);
-    } else {
-      await workspace.close();
-    }
-  });
 }
 
 /** `--require-outputs` turns a successful run that misses outputs into a failure. */

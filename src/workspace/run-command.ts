@@ -1,5 +1,6 @@
 import type { ExecRequest, ExecResult, Execution } from "../agent/exec.ts";
 import type { Clock, Op } from "../base/op.ts";
+import { settledWithin } from "./settled-within.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Which part of a run a chunk of output belongs to. */
@@ -52,14 +53,7 @@ export async function windDown(
   stopSignal: string,
 ): Promise<void> {
   command.execution.signal(stopSignal);
-  await new Promise<void>((resolve) => {
-    const cancel = clock.after(windDownMs, resolve);
-    const done = () => {
-      cancel();
-      resolve();
-    };
-    command.ended.then(done, done);
-  });
+  await settledWithin(clock, command.ended, windDownMs);
   // The guest kills the group when the stream goes; a command that has ended does not mind.
   command.execution.kill();
 }

@@ -10,7 +10,8 @@ interface Setup {
   readonly commands: readonly string[];
   readonly shell: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly timeoutMs: number;
+  /** What is left of the run's bound; all commands together share it. */
+  readonly remainingMs: () => number;
   readonly onRunning: (command: RunningCommand) => void;
 }
 
@@ -29,6 +30,7 @@ export async function runSetup(
       total: setup.commands.length,
       unit: "items",
     });
+    const timeoutMs = setup.remainingMs();
     const tail = new Capture(64 * 1024);
     const result = await runCommand(
       op,
@@ -41,7 +43,7 @@ export async function runSetup(
         user: "0:0",
         stdin: false,
         tty: null,
-        timeoutMs: Math.min(setup.timeoutMs, op.remainingMs()),
+        timeoutMs,
       },
       (phase, stream, data) => {
         tail.add(data);
@@ -50,7 +52,7 @@ export async function runSetup(
       setup.onRunning,
     );
     if (result.exitCode === 0 && result.status === "exited") continue;
-    const end = terminationOf(result, setup.timeoutMs);
+    const end = terminationOf(result, timeoutMs);
     throw new MicroagentError(
       "setup_failed",
       `Setup command ${index + 1} of ${setup.commands.length} ended with ${describeEnd(end)}: "${oneLine(command)}"`,

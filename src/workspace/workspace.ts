@@ -90,7 +90,7 @@ export class Workspace {
   }
 
   /** Powers the guest off in good order (its disks are flushed), then closes. */
-  async powerOff(op: Op): Promise<void> {
+  async powerOff(op: Op, withinMs: number = powerOffMs): Promise<void> {
     if (this.#closed === null) {
       try {
         await op.step(
@@ -99,7 +99,7 @@ export class Workspace {
             await this.#parts.agent.powerOff(step, 2_000);
             await this.#parts.machine.exit;
           },
-          { timeoutMs: powerOffMs },
+          { timeoutMs: withinMs },
         );
       } catch {
         // A guest that will not go is stopped by close below.

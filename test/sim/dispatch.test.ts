@@ -146,13 +146,77 @@ test("an abort at any moment ends as interrupted or as the run had ended already
       setTimeout(() => controller.abort({ signal: "SIGINT" }), random.below(120));
       const result = await run;
       expect(result.termination, `seed ${seed}`).toEqual({ kind: "interrupted", signal: "SIGINT" });
-      const left = await readdir(join(dir, "state", "runtime")).catch(() => []);
-      expect(left, `seed ${seed}`).toEqual([]);
+      for (const kind of ["leases", "runtime"]) {
+        const left = await readdir(join(dir, "state", kind)).catch(() => []);
+        expect(left, `seed ${seed}: ${kind}`).toEqual([]);
+      }
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
   }
 });
+
+test("an abort while the boot goes on leaves nothing when the run has returned", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine, supervisor } = await memoryEngine(dir, {
+      guest: { fault: { kind: "silent" } },
+    });
+    const controller = new AbortController();
+    const run = dispatch(engine, someDispatch(dir), {
+      signal: controller.signal,
+      onProgress: (event) => {
+        if (event.kind === "step-start" && event.path === "dispatch/boot/handshake") {
+          controller.abort({ signal: "SIGTERM" });
+        }
+      },
+    });
+    expect((await run).termination).toEqual({ kind: "interrupted", signal: "SIGTERM" });
+    expect(supervisor.control.startedCount).toBe(1);
+    for (const kind of ["leases", "runtime"]) {
+      expect(await readdir(join(dir, "state", kind)), kind).toEqual([]);
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("the setup commands share one bound", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, {});
+    const heard: string[] = [];
+    const result = await dispatch(
+      engine,
+      someDispatch(dir, {
+        setup: ["echo one; sleep 0.7", "echo two; sleep 0.7", "echo three"],
+        timeoutMs: 1_000,
+      }),
+      { onOutput: (_phase, _stream, data) => void heard.push(Buffer.from(data).toString()) },
+    );
+    expect(result.termination).toEqual({ kind: "timed_out", timeoutMs: 1_000 });
+    expect(heard.join("")).toBe("one\ntwo\n");
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("a guest that forgets its bound is held to it, and its outputs are still asked for", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, {
+      guest: { fault: { kind: "hangs-on-exec" }, files: { "/note": "kept" } },
+    });
+    const result = await dispatch(
+      engine,
+      someDispatch(dir, { outputs: [{ name: "note", path: "/note" }], timeoutMs: 100 }),
+    );
+    expect(result.termination).toEqual({ kind: "timed_out", timeoutMs: 100 });
+    expect(result.outputs.artifacts.map((each) => each.path)).toEqual(["note/note"]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}, 30_000);
 
 async function strikeOnce(dir: string, strike: Strike, random: Random): Promise<DispatchResult> {
   const { engine, supervisor } = await memoryEngine(dir, {

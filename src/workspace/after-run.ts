@@ -1,0 +1,87 @@
+import { type Clock, type Op, startOp } from "../base/op.ts";
+import type { DispatchRequest } from "./dispatch.ts";
+import { type CollectedOutputs, collectOutputs, nothingCollected } from "./outputs.ts";
+import { settledWithin } from "./settled-within.ts";
+import type { Termination } from "./termination.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** An interrupted run gets this long to bring its outputs out. */
+const interruptedCollectMs = 2_500;
+/** Outputs of a run that ended by itself. */
+const collectMs = 30 * 60_000;
+/** Outputs of a guest that has stopped keeping to its bounds. */
+const overrunCollectMs = 30_000;
+/** A boot that was broken off gets this long to give back what it had taken. */
+const bootUndoMs = 4_000;
+/** Power-off of an interrupted run that is kept. */
+const interruptedPowerOffMs = 500;
+
+/** A boot that was broken off gives back what it had taken, before anybody may count on it. */
+export async function bootUndone(clock: Clock, booting: Promise<Workspace> | null): Promise<void> {
+  if (booting === null) return;
+  const undone = booting.then(
+    (late) => late.close(),
+    () => {},
+  );
+  await settledWithin(clock, undone, bootUndoMs);
+}
+
+/**
+ * Outputs of a guest that may still answer; a dead one has none to give, and the run says why. A
+ * guest that has overrun its bound gets less time.
+ */
+export async function collectAfter(
+  op: Op,
+  workspace: Workspace,
+  request: DispatchRequest,
+  end: Termination,
+  overran: boolean,
+): Promise<CollectedOutputs> {
+  if (request.outputs.length === 0 || guestIsGone(end)) return nothingCollected;
+  const ordinaryMs = overran ? overrunCollectMs : collectMs;
+  const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : ordinaryMs;
+  const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
+    timeoutMs,
+    clock: op.clock,
+  });
+  try {
+    return await op.step("outputs", () =>
+      collectOutputs(bounded, workspace, request.outputs, request.outputDir),
+    );
+  } finally {
+    release();
+  }
+}
+
+function guestIsGone(end: Termination): boolean {
+  if (end.kind !== "failed") return false;
+  const gone: readonly string[] = [
+    "guest_crashed",
+    "guest_powered_off",
+    "machine_killed",
+    "vmm_failed",
+    "channel_closed",
+    "protocol_violation",
+  ];
+  return gone.includes(end.error.code);
+}
+
+/** Ends the machine: in good order when its disks are kept. */
+export async function tearDown(
+  op: Op,
+  workspace: Workspace,
+  keep: boolean,
+  end: Termination,
+): Promise<void> {
+  await op.step("teardown", async (step) => {
+    if (keep) {
+      workspace.directory.keep();
+      await workspace.powerOff(
+        step,
+        end.kind === "interrupted" ? interruptedPowerOffMs : undefined,
+      );
+    } else {
+      await workspace.close();
+    }
+  });
+}
