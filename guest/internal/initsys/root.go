@@ -40,10 +40,11 @@ func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
 		return undo(failure)
 	}
 	mounted = append(mounted, upperPath)
-	for _, dir := range []string{upperPath + "/upper", upperPath + "/work"} {
-		if err := makeDir(dir, 0o755); err != nil {
-			return undo(wire.AsFailure(err, "create", dir))
-		}
+	if err := makeDir(upperPath+"/work", 0o755); err != nil {
+		return undo(wire.AsFailure(err, "create", upperPath+"/work"))
+	}
+	if err := makeUpper(upperPath + "/upper"); err != nil {
+		return undo(wire.AsFailure(err, "create", upperPath+"/upper"))
 	}
 	// Renaming a directory of the base must work as on any disk; inode numbers must not change
 	// when a file is first written, where the file systems allow that.
@@ -79,6 +80,29 @@ func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
 		return nil, wire.AsFailure(err, "switch the root to", overlayPath)
 	}
 	return r, nil
+}
+
+// makeUpper creates the upper directory with the base's owner, mode and time: the overlay's root shows
+// those of its upper.
+func makeUpper(path string) error {
+	if err := unix.Mkdir(path, 0o755); err != nil {
+		if err == unix.EEXIST {
+			return nil
+		}
+		return err
+	}
+	var base unix.Stat_t
+	if err := unix.Stat(basePath, &base); err != nil {
+		return err
+	}
+	if err := unix.Chown(path, int(base.Uid), int(base.Gid)); err != nil {
+		return err
+	}
+	if err := unix.Chmod(path, base.Mode&0o7777); err != nil {
+		return err
+	}
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, base.Mtim}
+	return unix.UtimesNanoAt(unix.AT_FDCWD, path, times, 0)
 }
 
 func mountUpper(c *wire.Configure) *wire.Failure {

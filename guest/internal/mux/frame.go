@@ -20,6 +20,9 @@ const FrameBytesMax = 1 << 20
 // WindowBytes is the receive window of every stream, the one the specification starts with.
 const WindowBytes = 256 << 10
 
+// WideWindowBytes is the window of a stream that carries a file to us.
+const WideWindowBytes = 1 << 20
+
 // Frame types.
 const (
 	TypeData = iota

@@ -23,6 +23,7 @@ type Stream struct {
 	readable  sync.Cond
 	writable  sync.Cond
 	in        queue
+	window    int // the whole receive window
 	inWindow  int // bytes the host may still send
 	owed      int // consumed bytes not yet given back as credit
 	outWindow uint32
@@ -34,7 +35,7 @@ type Stream struct {
 }
 
 func newStream(s *Session, id uint32) *Stream {
-	st := &Stream{s: s, id: id, inWindow: WindowBytes, outWindow: WindowBytes}
+	st := &Stream{s: s, id: id, window: WindowBytes, inWindow: WindowBytes, outWindow: WindowBytes}
 	st.readable.L, st.writable.L = &st.mu, &st.mu
 	return st
 }
@@ -151,7 +152,7 @@ func (st *Stream) Take(n int) {
 func (st *Stream) Credit(n int) {
 	st.mu.Lock()
 	st.owed += n
-	if st.owed < WindowBytes/2 || st.ended || st.err != nil {
+	if st.owed < st.window/2 || st.ended || st.err != nil {
 		st.mu.Unlock()
 		return
 	}
@@ -163,6 +164,16 @@ func (st *Stream) Credit(n int) {
 	var b [HeaderBytes]byte
 	Header{Type: TypeWindowUpdate, Flags: flags, StreamID: st.id, Length: uint32(give)}.Put(b[:])
 	_ = st.s.send(b[:])
+}
+
+// Widen raises the receive window for a large transfer.
+func (st *Stream) Widen() {
+	st.mu.Lock()
+	more := WideWindowBytes - st.window
+	st.window = WideWindowBytes
+	st.mu.Unlock()
+	// Owed at once: it is more than half of the new window.
+	st.Credit(more)
 }
 
 // Read copies received bytes and gives credit for them.
