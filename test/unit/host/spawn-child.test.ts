@@ -177,7 +177,9 @@ describe("leases", () => {
     const layout = stateLayout({ stateDir: dir });
     const mine = await startSleep();
     const lease = await takeLease(layout, { workspace: "mine", vmm: mine.identity });
-    const owner = await startOwner("exit", "no");
+    // Killed, because an owner that ends by itself takes its child along before we can look at it.
+    const owner = await startOwner("wait", "no");
+    owner.process.kill("SIGKILL");
     await once(owner.process, "exit");
     const outside = join(dir, "precious");
     await ensurePrivateDir(outside);
