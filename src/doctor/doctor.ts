@@ -1,7 +1,8 @@
-import { statfs } from "node:fs/promises";
+import { access, constants, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import type { Op } from "../base/op.ts";
 import { hostEnvironment } from "../host/environment.ts";
+import { fileError } from "../host/file-error.ts";
 import { findTool, packageOf } from "../host/find-tool.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
@@ -57,6 +58,9 @@ async function checkState(engine: Engine): Promise<Check> {
   const { root } = engine.layout;
   try {
     await ensurePrivateDir(root);
+    await access(root, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+      throw fileError(error, `State directory "${root}" cannot be written`);
+    });
     const facts = await statfs(root);
     const freeMib = Math.floor((facts.bavail * facts.bsize) / (1024 * 1024));
     return freeMib >= freeMibMin

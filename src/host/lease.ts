@@ -3,6 +3,7 @@ import { join, relative, sep } from "node:path";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
+import { fileError } from "./file-error.ts";
 import { writeFileAtomic } from "./files.ts";
 import { isOwnerGone, startHeartbeat } from "./heartbeat.ts";
 import { sweepLocks } from "./lock.ts";
@@ -73,7 +74,7 @@ export async function takeLease(
 export async function listLeases(layout: StateLayout): Promise<readonly LeaseRecord[]> {
   const names = await readdir(layout.leases).catch((error: unknown) => {
     if (errnoOf(error) === "ENOENT") return [];
-    throw error;
+    throw fileError(error, `Directory "${layout.leases}" cannot be read`);
   });
   const found: LeaseRecord[] = [];
   for (const name of names.filter((each) => each.endsWith(".json") && !each.startsWith("."))) {

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
+import { fileError } from "../host/file-error.ts";
 import { collectLeases, listLeases } from "../host/lease.ts";
 import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
@@ -103,6 +104,6 @@ export async function collectGarbage(
 async function namesIn(dir: string): Promise<string[]> {
   return await readdir(dir).catch((error: unknown) => {
     if (errnoOf(error) === "ENOENT") return [];
-    throw error;
+    throw fileError(error, `Directory "${dir}" cannot be read`);
   });
 }

@@ -2,10 +2,11 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { TreeItem } from "../agent/tree.ts";
 import type { TreeManifest } from "../agent/tree-manifest.ts";
-import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
+import { asMicroagentError, errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
+import { fileError } from "../host/file-error.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** An output as the spec declares it: a safe name and an absolute guest path. */
@@ -119,8 +120,8 @@ async function collectOne(
     maxBytes: caps.bytes,
   });
   const staging = join(outputDir, `.collecting-${output.name}-${randomHex(4)}`);
-  await mkdir(staging, { recursive: true });
   try {
+    await mkdir(staging, { recursive: true });
     const rooted = new RootedItems(items, posix.basename(output.path));
     const { writeHostTree } = await import("../agent/host-tree.ts");
     const manifest = await writeHostTree(op, rooted, staging, {
@@ -132,9 +133,21 @@ async function collectOne(
     await rename(staging, target);
     return { ...manifest, single: rooted.single };
   } catch (error) {
-    await rm(staging, { recursive: true, force: true });
-    throw error;
+    await rm(staging, { recursive: true, force: true }).catch(() => {});
+    throw outputDirError(error, `Output directory "${outputDir}" cannot be written`);
   }
+}
+
+/** The error of a host file beside the outputs: `no_space`, else `invalid_argument` with the reason. */
+export function outputDirError(error: unknown, sentence: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  if (errno === "ENOSPC" || errno === "EDQUOT") return fileError(error, sentence);
+  return new MicroagentError("invalid_argument", `${sentence} (${errno})`, {
+    cause: error,
+    hint: "Choose another with --output-dir",
+    details: { errno },
+  });
 }
 
 /** The items of one output; a lone file gets its base name, since a tree's root has none. */

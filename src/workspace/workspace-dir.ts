@@ -99,7 +99,7 @@ async function exists(path: string): Promise<boolean> {
 
 function nameTaken(name: string): MicroagentError {
   return new MicroagentError("name_taken", `Workspace name "${name}" is in use`, {
-    hint: "Choose another with --name, or see what there is with: microagent ps",
+    hint: "Choose another with --name, or see what there is with: microagent ps (microagent gc --kept removes kept ones)",
     details: { name },
   });
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
+import { listWorkspaces } from "../../src/workspace/listing.ts";
 import type { GuestFault, MachineFault } from "../../supervisors/memory/index.ts";
 import { memoryEngine, someDispatch } from "./memory-engine.ts";
 import { Random } from "./random.ts";
@@ -217,6 +218,38 @@ test("a guest that forgets its bound is held to it, and its outputs are still as
     await rm(dir, { recursive: true, force: true });
   }
 }, 30_000);
+
+test("an output directory that cannot be is the caller's matter, not a bug of ours", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, { guest: { files: { "/note": "kept" } } });
+    const result = await dispatch(
+      engine,
+      // The base image is a file.
+      someDispatch(dir, {
+        outputs: [{ name: "note", path: "/note" }],
+        outputDir: join(dir, "base.erofs"),
+      }),
+    );
+    expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+    expect(result.outputs.incomplete).toMatchObject([
+      { output: "note", error: { code: "invalid_argument" } },
+    ]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("a state directory that is a file is named, for listing and for collecting", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, {});
+    const layout = { ...engine.layout, leases: join(dir, "base.erofs") };
+    await expect(listWorkspaces(layout)).rejects.toMatchObject({ code: "store_corrupt" });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
 
 async function strikeOnce(dir: string, strike: Strike, random: Random): Promise<DispatchResult> {
   const { engine, supervisor } = await memoryEngine(dir, {

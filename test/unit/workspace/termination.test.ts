@@ -5,6 +5,7 @@ import { exitCodeFor, type Termination } from "../../../src/workspace/terminatio
 const cases: readonly [string, Termination, number][] = [
   ["the guest's own code", { kind: "exited", exitCode: 3 }, 3],
   ["a signal", { kind: "signaled", signal: "SIGSEGV", oomKilled: false }, 139],
+  ["a forbidden system call", { kind: "signaled", signal: "SIGSYS", oomKilled: false }, 159],
   ["a timeout", { kind: "timed_out", timeoutMs: 5 }, 124],
   [
     "a command that does not exist",
