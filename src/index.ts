@@ -38,6 +38,7 @@ export { createEngine } from "./registry.ts";
 export type { Flags } from "./spec/flags.ts";
 export type { LoadedSpec } from "./spec/load.ts";
 export type { RunPlan, Surface } from "./spec/plan.ts";
+export { type Problem, problemsOf } from "./spec/problem.ts";
 export { profiles } from "./spec/profiles.ts";
 export { renderPlan } from "./spec/render-plan.ts";
 export type { BootReport, BootRequest } from "./workspace/boot.ts";

@@ -44,10 +44,10 @@ async function runOneShot(
       onOutput: terminal.json
         ? undefined
         : async (phase, stream, data) => {
-            view.clear();
             // Standard output belongs to the entry alone; what setup prints is part of the story.
-            if (phase === "run" && stream === "stdout") await terminal.writeOut(data);
-            else await terminal.writeErr(data);
+            const toOut = phase === "run" && stream === "stdout";
+            if (!toOut || terminal.stdoutIsTty) view.outputComes(data);
+            await (toOut ? terminal.writeOut(data) : terminal.writeErr(data));
           },
     });
     view.clear();
@@ -72,6 +72,7 @@ function interruptible(
   const stop = terminal.onSignal((signal) => {
     if (controller.signal.aborted) terminal.exitNow(signal === "SIGTERM" ? 143 : 130);
     onFirst();
+    terminal.exitCode = signal === "SIGTERM" ? 143 : 130;
     controller.abort({ signal });
   });
   return { signal: controller.signal, stop };

@@ -3,14 +3,19 @@ import { asMicroagentError, exitCodeOf, MicroagentError } from "../base/errors.t
 import { catalogue, plannedCommands } from "./catalogue.ts";
 import { reportError } from "./render/error.ts";
 import type { Terminal } from "./terminal.ts";
+import { asksForJson, commandOf, usageError } from "./usage.ts";
 
 /**
  * Runs one command line and returns the process's exit code. Never throws and never exits: whoever
  * called decides about the process.
  */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
+  let shown = "";
+  const show = (text: string) => {
+    shown += text;
+  };
   try {
-    const program = await buildProgram(argv, terminal);
+    const program = await buildProgram(argv, terminal, show);
     if (argv.length === 0) {
       program.outputHelp();
       return 0;
@@ -18,15 +23,31 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     await program.parseAsync(argv as string[], { from: "user" });
     return terminal.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      // A group without a subcommand explains itself.
+      if (error.code === "commander.help") {
+        await terminal.writeOut(shown);
+        return 0;
+      }
+      // The parser gave up before it got to the options that say so.
+      terminal.json = asksForJson(argv, terminal.environment.MICROAGENT_OUTPUT);
+    }
     const known =
-      error instanceof CommanderError ? usageError(error.message) : asMicroagentError(error);
+      error instanceof CommanderError ? usageError(error.message, argv) : asMicroagentError(error);
     await reportError(known, terminal);
-    return exitCodeOf(known);
+    // Whoever cancelled has said with which code: the one of his signal.
+    return known.code === "cancelled" && terminal.exitCode !== 0
+      ? terminal.exitCode
+      : exitCodeOf(known);
   }
 }
 
-async function buildProgram(argv: readonly string[], terminal: Terminal): Promise<Command> {
+async function buildProgram(
+  argv: readonly string[],
+  terminal: Terminal,
+  show: (text: string) => void,
+): Promise<Command> {
   const program = new Command("microagent");
   program
     .description("Disposable Linux microVMs for tests and CI")
@@ -41,7 +62,7 @@ async function buildProgram(argv: readonly string[], terminal: Terminal): Promis
     .configureOutput({
       writeOut: (text) => void terminal.writeOut(text),
       // Usage errors are reported once, by runCli, in the chosen form.
-      writeErr: () => {},
+      writeErr: show,
     })
     .addHelpText(
       "after",
@@ -55,13 +76,15 @@ Exit codes: the guest's own; 1 failure, 2 usage, 75 worth a retry, 124 timeout, 
     );
   program.hook("preSubcommand", (parent) => applyGlobals(parent.opts(), terminal));
 
-  const wanted = firstWord(argv);
+  const first = commandOf(argv);
+  // The help of a command needs its options, as the command itself does.
+  const wanted = first === "help" ? argv[argv.indexOf("help") + 1] : first;
   for (const entry of catalogue) {
     const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
     for (const alias of entry.aliases) command.alias(alias);
     command.exitOverride().configureOutput({
       writeOut: (text) => void terminal.writeOut(text),
-      writeErr: () => {},
+      writeErr: show,
     });
     if (wanted === entry.name || (wanted !== undefined && entry.aliases.includes(wanted))) {
       const module = await entry.load();
@@ -69,7 +92,8 @@ Exit codes: the guest's own; 1 failure, 2 usage, 75 worth a retry, 124 timeout, 
     }
   }
   if (wanted !== undefined && plannedCommands.includes(wanted)) {
-    applyGlobals({ json: argv.includes("--json") }, terminal);
+    const json = asksForJson(argv, terminal.environment.MICROAGENT_OUTPUT);
+    terminal.json = json || argv.includes("--json");
     throw new MicroagentError(
       "not_supported_yet",
       `Command "${wanted}" is not supported yet by this release`,
@@ -90,21 +114,4 @@ function applyGlobals(options: Record<string, unknown>, terminal: Terminal): voi
   terminal.json = options.json === true || output === "json";
   terminal.debug = options.debug === true;
   if (options.color === false) terminal.color = false;
-}
-
-/** The first argument that is not a global option: the command's name. */
-function firstWord(argv: readonly string[]): string | undefined {
-  for (let i = 0; i < argv.length; i++) {
-    const word = argv[i] ?? "";
-    if (word === "--output") i++;
-    else if (!word.startsWith("-")) return word;
-  }
-  return undefined;
-}
-
-function usageError(message: string): MicroagentError {
-  const text = message.replace(/^error: /, "");
-  return new MicroagentError("usage", text.charAt(0).toUpperCase() + text.slice(1), {
-    hint: "microagent COMMAND --help shows how",
-  });
 }

@@ -9,6 +9,7 @@ export interface Terminal {
   debug: boolean;
   /** Set by a command that ended without an error of ours, for example with the guest's code. */
   exitCode: number;
+  readonly stdoutIsTty: boolean;
   readonly stderrIsTty: boolean;
   readonly columns: number;
   readonly cwd: string;
@@ -33,8 +34,10 @@ export function processTerminal(): Terminal {
     color: process.stderr.isTTY === true && process.env.NO_COLOR === undefined,
     debug: false,
     exitCode: 0,
+    stdoutIsTty: process.stdout.isTTY === true,
     stderrIsTty: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
+    // A terminal of unknown width says 0.
+    columns: process.stderr.columns || 80,
     cwd: process.cwd(),
     environment: process.env,
     writeOut: (data) => write(process.stdout, data),

@@ -1,7 +1,7 @@
 import { errorJson } from "../../base/error-json.ts";
 import type { MicroagentError } from "../../base/errors.ts";
-
 import type { Terminal } from "../terminal.ts";
+import { printable } from "./printable.ts";
 
 /** Prints an error for people, or as one JSON line on stderr when JSON was asked for. */
 export async function reportError(error: MicroagentError, terminal: Terminal): Promise<void> {
@@ -21,11 +21,6 @@ export function errorText(error: MicroagentError, terminal: Terminal): string {
   if (error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
   if (terminal.debug) lines.push("", causes(error));
   return `${lines.join("\n")}\n`;
-}
-
-/** Control characters of foreign text must not reach the user's terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\n\t\x20-\x7e\u00a0-\u{10ffff}]/gu, "\ufffd");
 }
 
 function causes(error: unknown): string {

@@ -1,11 +1,14 @@
 import { type Progress, type ProgressListener, realClock } from "../../base/op.ts";
 import type { Terminal } from "../terminal.ts";
+import { printable } from "./printable.ts";
 import { bytesText, durationText } from "./units.ts";
 
 /** Shows how a long operation goes on; `clear` takes the transient line away before other output. */
 export interface ProgressView {
   readonly listener: ProgressListener;
   clear(): void;
+  /** As `clear`, and remembers whether the output will leave the cursor inside a line. */
+  outputComes(data: Uint8Array): void;
 }
 
 /** Steps shorter than this are not worth a line where lines stay. */
@@ -16,7 +19,7 @@ const redrawIntervalMs = 80;
 
 /** One redrawn line on a terminal, plain lines elsewhere, nothing in JSON mode. */
 export function progressView(terminal: Terminal): ProgressView {
-  if (terminal.json) return { listener: () => {}, clear: () => {} };
+  if (terminal.json) return { listener: () => {}, clear: () => {}, outputComes: () => {} };
   return terminal.stderrIsTty ? liveView(terminal) : plainView(terminal);
 }
 
@@ -25,9 +28,10 @@ function plainView(terminal: Terminal): ProgressView {
   const say = (line: string) => void terminal.writeErr(`${line}\n`);
   return {
     clear: () => {},
+    outputComes: () => {},
     listener(event) {
-      if (event.kind === "note") say(event.text);
-      else if (event.kind === "warning") say(`warning: ${event.text}`);
+      if (event.kind === "note") say(printable(event.text));
+      else if (event.kind === "warning") say(`warning: ${printable(event.text)}`);
       else if (event.kind === "step-end" && isWorthALine(event)) {
         say(
           `${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`,
@@ -47,15 +51,26 @@ function plainView(terminal: Terminal): ProgressView {
 
 function liveView(terminal: Terminal): ProgressView {
   let shown = false;
+  let insideLine = false;
   let drawnAt = 0;
-  const clear = () => {
+  const erase = () => {
     if (shown) void terminal.writeErr("\r\u001b[2K");
     shown = false;
+  };
+  // A command's last line may have no end, and must not be drawn over.
+  const endLine = () => {
+    if (insideLine) void terminal.writeErr("\n");
+    insideLine = false;
+  };
+  const clear = () => {
+    erase();
+    endLine();
   };
   const draw = (text: string) => {
     const now = realClock.monotonic();
     if (now - drawnAt < redrawIntervalMs) return;
     drawnAt = now;
+    endLine();
     shown = true;
     void terminal.writeErr(`\r\u001b[2K${text.slice(0, Math.max(10, terminal.columns - 1))}`);
   };
@@ -65,9 +80,13 @@ function liveView(terminal: Terminal): ProgressView {
   };
   return {
     clear,
+    outputComes(data) {
+      erase();
+      if (data.length > 0) insideLine = data[data.length - 1] !== 0x0a;
+    },
     listener(event) {
-      if (event.kind === "note") keep(event.text);
-      else if (event.kind === "warning") keep(`warning: ${event.text}`);
+      if (event.kind === "note") keep(printable(event.text));
+      else if (event.kind === "warning") keep(`warning: ${printable(event.text)}`);
       else if (event.kind === "step-start") draw(`${stepName(event.path)} ...`);
       else if (event.kind === "amount") draw(amountText(event));
       else if (isWorthALine(event)) {

@@ -1,5 +1,6 @@
 import type { DispatchResult } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
+import { printable } from "./printable.ts";
 import { bytesText, durationText } from "./units.ts";
 
 /** Artifacts beyond this many are counted, not listed. */
@@ -7,7 +8,8 @@ const listedMax = 20;
 
 /** What a run leaves on stderr: how it ended, where it ran, what came out. */
 export function receiptText(result: DispatchResult, terminal: Terminal): string {
-  const dim = (text: string) => (terminal.color ? `\u001b[2m${text}\u001b[22m` : text);
+  const dim = (text: string) =>
+    terminal.color ? `\u001b[2m${printable(text)}\u001b[22m` : printable(text);
   const lines: string[] = [];
   const boot = result.boot;
   if (boot !== null) {
@@ -31,7 +33,7 @@ export function receiptText(result: DispatchResult, terminal: Terminal): string 
   } else if (end.kind === "interrupted") {
     lines.push(`interrupted by ${end.signal ?? "the caller"}`);
   }
-  lines.push(...outputLines(result));
+  lines.push(...outputLines(result).map(printable));
   if (result.keptAt !== null) lines.push(`workspace kept at ${result.keptAt}`);
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runCli } from "../../../src/cli/program.ts";
+import { progressView } from "../../../src/cli/render/progress.ts";
+import type { Terminal } from "../../../src/cli/terminal.ts";
+
+interface Heard {
+  readonly terminal: Terminal;
+  out: string;
+  err: string;
+}
+
+function someTerminal(environment: Record<string, string> = {}, tty = false): Heard {
+  const text = (data: string | Uint8Array) => Buffer.from(data).toString();
+  const heard: Heard = {
+    out: "",
+    err: "",
+    terminal: {
+      version: "0.0.0",
+      json: false,
+      color: false,
+      debug: false,
+      exitCode: 0,
+      stdoutIsTty: tty,
+      stderrIsTty: tty,
+      columns: 80,
+      cwd: "/",
+      environment,
+      writeOut: async (data) => {
+        heard.out += text(data);
+      },
+      writeErr: async (data) => {
+        heard.err += text(data);
+      },
+      onSignal: () => () => {},
+      exitNow: () => {
+        throw new Error("exitNow");
+      },
+      finish: async () => {},
+    },
+  };
+  return heard;
+}
+
+async function run(argv: readonly string[], environment: Record<string, string> = {}) {
+  const heard = someTerminal(environment);
+  const code = await runCli(argv, heard.terminal);
+  return { code, out: heard.out, err: heard.err };
+}
+
+test.each([["image"], ["kernel"], ["spec"], ["rootfs"]])(
+  'the group "%s" without a subcommand explains itself',
+  async (group) => {
+    const { code, out, err } = await run([group]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain(`Usage: microagent ${group}`);
+  },
+);
+
+test("help of a command shows its options", async () => {
+  const { out } = await run(["help", "run"]);
+  expect(out).toContain("--memory <MiB>");
+});
+
+test("a misspelt command gets one sentence and the command that was meant", async () => {
+  const { code, err } = await run(["dispach"]);
+  expect(code).toBe(2);
+  expect(err).toBe(
+    'error: Unknown command "dispach"\nhint: Did you mean dispatch? microagent COMMAND --help shows how\n',
+  );
+});
+
+test("too many arguments are one sentence", async () => {
+  const { err } = await run(["version", "extra"]);
+  expect(err).toMatch(/^error: Command "version" was given 1 arguments: wanted at most 0\n/);
+});
+
+test.each([
+  [["--json", "nonsense"], {}],
+  [["--output", "json", "nonsense"], {}],
+  [["--output=json", "nonsense"], {}],
+  [["nonsense"], { MICROAGENT_OUTPUT: "json" }],
+  [["--json", "exec", "x"], {}],
+])("a usage error is JSON when JSON was asked for: %j %j", async (argv, environment) => {
+  const { err } = await run(argv, environment);
+  expect(JSON.parse(err)).toMatchObject({ ok: false, error: { code: expect.any(String) } });
+});
+
+test("a global option behind the command is told where it stands", async () => {
+  const { code, err } = await run(["run", "--json", "image"]);
+  expect(code).toBe(2);
+  expect(err).toContain("hint: It stands before the command: microagent --json run ...");
+});
+
+test("spec validate tells every problem, as text and as JSON", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-cli-"));
+  try {
+    const file = join(dir, "bad.yaml");
+    await writeFile(file, "imagee: x\nprofile: huge\nsetup: true\n");
+    const text = await run(["spec", "validate", file]);
+    expect(text.code).toBe(1);
+    for (const line of [1, 2, 3]) expect(text.err).toContain(`error: ${file}:${line}:`);
+    expect(text.err.endsWith("\n3 problems\n")).toBe(true);
+    const json = JSON.parse((await run(["--json", "spec", "validate", file])).err);
+    expect(json.problems.map((each: { line: number }) => each.line)).toEqual([1, 2, 3]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("progress does not draw over a line that the output left open", () => {
+  const heard = someTerminal({}, true);
+  const view = progressView(heard.terminal);
+  view.outputComes(Buffer.from("hello"));
+  view.listener({ kind: "step-start", path: "dispatch/teardown" });
+  expect(heard.err).toBe("\n\r\u001b[2Kteardown ...");
+  view.outputComes(Buffer.from("more\n"));
+  view.clear();
+  expect(heard.err).toBe("\n\r\u001b[2Kteardown ...\r\u001b[2K");
+});
+
+test("foreign text in notes reaches a terminal without control characters", () => {
+  const heard = someTerminal({}, true);
+  progressView(heard.terminal).listener({
+    kind: "warning",
+    text: "bad \u001b]0;title\u0007",
+    path: "x",
+  });
+  expect(heard.err).toBe("warning: bad \ufffd]0;title\ufffd\n");
+});
