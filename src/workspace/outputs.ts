@@ -7,6 +7,7 @@ import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
+import { checkReplaceable, outputsOfEarlierRun } from "./output-ownership.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** An output as the spec declares it: a safe name and an absolute guest path. */
@@ -38,6 +39,8 @@ export interface Omission {
 }
 
 export interface CollectedOutputs {
+  /** Names whose directory was written. */
+  readonly written: readonly string[];
   readonly artifacts: readonly Artifact[];
   readonly omissions: readonly Omission[];
   /** Names of declared outputs that do not exist in the guest. */
@@ -48,6 +51,7 @@ export interface CollectedOutputs {
 
 /** What a run without outputs collected. */
 export const nothingCollected: CollectedOutputs = {
+  written: [],
   artifacts: [],
   omissions: [],
   missing: [],
@@ -65,15 +69,19 @@ export async function collectOutputs(
   declared: readonly DeclaredOutput[],
   outputDir: string,
 ): Promise<CollectedOutputs> {
+  const written: string[] = [];
   const artifacts: Artifact[] = [];
   const omissions: Omission[] = [];
   const missing: string[] = [];
   const incomplete: { output: string; error: MicroagentError }[] = [];
   const caps = { files: limits.outputs.filesMax, bytes: limits.outputs.bytesMax };
 
+  const earlier = await outputsOfEarlierRun(outputDir);
   for (const output of declared) {
     try {
+      await checkReplaceable(outputDir, output.name, earlier);
       const manifest = await collectOne(op, workspace, output, outputDir, caps);
+      written.push(output.name);
       for (const file of manifest.files) {
         caps.files -= 1;
         caps.bytes -= file.sizeBytes;
@@ -100,12 +108,16 @@ export async function collectOutputs(
     } catch (error) {
       if (isMicroagentError(error) && error.code === "guest_file_not_found") {
         missing.push(output.name);
+        // What an earlier run left under this name would pass for this run's.
+        if (earlier.has(output.name)) {
+          await rm(join(outputDir, output.name), { recursive: true, force: true }).catch(() => {});
+        }
       } else {
         incomplete.push({ output: output.name, error: asMicroagentError(error) });
       }
     }
   }
-  return { artifacts, omissions, missing, incomplete };
+  return { written, artifacts, omissions, missing, incomplete };
 }
 
 async function collectOne(

@@ -79,6 +79,7 @@ export function manifestJson(result: DispatchResult): Record<string, unknown> {
   const full = resultJson(result);
   return {
     workspace: full.workspace,
+    outputs: result.outputs.written,
     artifacts: full.artifacts,
     omitted: full.artifacts_omitted,
     missing: full.artifacts_missing,

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
 import { listWorkspaces } from "../../src/workspace/listing.ts";
+import { manifestJson } from "../../src/workspace/result-json.ts";
 import type { GuestFault, MachineFault } from "../../supervisors/memory/index.ts";
 import { memoryEngine, someDispatch } from "./memory-engine.ts";
 import { Random } from "./random.ts";
@@ -269,3 +270,34 @@ async function strikeOnce(dir: string, strike: Strike, random: Random): Promise<
     }),
   );
 }
+
+test("an output never replaces what no earlier run made, and a missing one leaves nothing stale", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-sim-"));
+  try {
+    const { engine } = await memoryEngine(dir, { guest: { files: { "/note": "kept" } } });
+    const outputDir = join(dir, "out");
+    await mkdir(join(outputDir, "note"), { recursive: true });
+    await writeFile(join(outputDir, "note", "mine.txt"), "mine");
+    const outputs = [{ name: "note", path: "/note" }];
+    const refused = await dispatch(engine, someDispatch(dir, { outputs }));
+    expect(refused.outputs.incomplete).toMatchObject([
+      { output: "note", error: { code: "output_refused" } },
+    ]);
+    expect(await readFile(join(outputDir, "note", "mine.txt"), "utf8")).toBe("mine");
+
+    await rm(join(outputDir, "note"), { recursive: true });
+    const first = await dispatch(engine, someDispatch(dir, { outputs }));
+    expect(first.outputs.written).toEqual(["note"]);
+    await writeFile(join(outputDir, "manifest.json"), JSON.stringify(manifestJson(first)));
+    const again = await dispatch(engine, someDispatch(dir, { outputs }));
+    expect(again.outputs.written).toEqual(["note"]);
+    const gone = await dispatch(
+      engine,
+      someDispatch(dir, { outputs: [{ name: "note", path: "/nowhere" }] }),
+    );
+    expect(gone.outputs.missing).toEqual(["note"]);
+    expect(await readdir(outputDir)).toEqual(["manifest.json"]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
