@@ -24,6 +24,8 @@ export class ChannelStream {
   readonly id: number;
   readonly #owner: StreamOwner;
   readonly #queue = new ReceiveQueue();
+  /** Read, and given back: last in, first out. */
+  readonly #returned: Uint8Array[] = [];
   readonly #outbox: Outbox;
   /** Bytes the peer may still send. */
   #windowBytes: number = limits.channel.streamWindowBytes;
@@ -37,6 +39,7 @@ export class ChannelStream {
   #discarding = false;
   #failure: MicroagentError | null = null;
   #wake: (() => void) | null = null;
+  #onFailure: ((reason: MicroagentError) => void) | null = null;
 
   constructor(owner: StreamOwner, id: number) {
     this.#owner = owner;
@@ -59,6 +62,19 @@ export class ChannelStream {
         }),
       );
     }
+  }
+
+  /** Gives bytes back that were read: the next read returns them first. */
+  unread(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#returned.push(bytes);
+    this.#notify();
+  }
+
+  /** Calls back once the stream was reset or its session ended, at once if it was; one listener. */
+  onFailure(callback: (reason: MicroagentError) => void): void {
+    if (this.#failure === null) this.#onFailure = callback;
+    else callback(this.#failure);
   }
 
   /**
@@ -87,6 +103,7 @@ export class ChannelStream {
    */
   finish(): void {
     this.#discarding = true;
+    this.#returned.length = 0;
     this.#queue.clear();
     // A write that the peer no longer takes would hold the stream open for ever.
     if (this.#outbox.jobs.some((job) => job.bytesLeft > 0)) this.reset();
@@ -166,6 +183,9 @@ export class ChannelStream {
     this.#failure = reason;
     this.#outbox.fail(reason);
     this.#notify();
+    const listener = this.#onFailure;
+    this.#onFailure = null;
+    listener?.(reason);
   }
 
   #end(when: "now" | "later"): void {
@@ -174,6 +194,8 @@ export class ChannelStream {
   }
 
   #take(): Uint8Array | null | undefined {
+    const returned = this.#returned.pop();
+    if (returned !== undefined) return returned;
     const piece = this.#queue.shift();
     if (piece !== undefined) {
       this.#consumed(piece.length);

@@ -31,6 +31,7 @@ const engineParts = [
   "src/spec",
   "src/channel",
   "src/agent",
+  "src/agent/guest-calls.ts",
   "src/image",
   "src/kernel",
   "src/egress",
@@ -48,14 +49,24 @@ export const rooms: readonly Room[] = [
   { path: "src/channel", rooms: ["src/base"], packages: ["zod"], banned: outsideWorld },
   // Layer 2. The port is the vocabulary of machines and kernels: values and interfaces, no code.
   { path: "src/supervisor/port.ts", rooms: ["src/base"], packages: [] },
-  { path: "src/agent", rooms: ["src/base", "src/host", "src/channel"], packages: ["zod"] },
+  {
+    path: "src/agent",
+    rooms: ["src/base", "src/host", "src/channel", "src/agent/guest-calls.ts"],
+    packages: ["zod"],
+  },
   { path: "src/image", rooms: ["src/base", "src/host"], packages: ["zod", "tar", "fzstd"] },
   {
     path: "src/kernel",
     rooms: ["src/base", "src/host", "src/supervisor/port.ts"],
     packages: ["zod", "fzstd"],
   },
-  { path: "src/egress", rooms: ["src/base", "src/host"], packages: ["zod"] },
+  // The calls of a guest are the vocabulary between its agent and whoever answers: interfaces, no code.
+  { path: "src/agent/guest-calls.ts", rooms: ["src/base"], packages: [] },
+  {
+    path: "src/egress",
+    rooms: ["src/base", "src/host", "src/channel", "src/agent/guest-calls.ts"],
+    packages: ["zod"],
+  },
   {
     path: "src/supervisor",
     rooms: ["src/base", "src/host", "src/supervisor/port.ts"],
