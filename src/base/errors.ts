@@ -264,6 +264,11 @@ export function exitCodeOf(error: MicroagentError): 1 | 2 | 75 {
   return error.retryable ? 75 : 1;
 }
 
+/** True when a step's deadline ended it. */
+export function isTimeout(value: unknown): boolean {
+  return isMicroagentError(value) && value.code === "timeout";
+}
+
 /** Errno of a Node system error (`ENOENT`), or undefined. */
 export function errnoOf(value: unknown): string | undefined {
   if (!(value instanceof Error)) return undefined;

@@ -12,11 +12,20 @@ const suffixAlphabet = "abcdefghijkmnpqrstuvwxyz23456789";
 
 /** A workspace name nobody chose: `<prefix>-<adjective>-<animal>-<4 chars>`. */
 export function freshName(prefix: string): string {
-  const bytes = randomBytes(6);
+  const bytes = randomBytes(2);
   const pick = (list: readonly string[], at: number) => list[(bytes[at] ?? 0) % list.length] ?? "";
-  let suffix = "";
-  for (let i = 2; i < 6; i++) suffix += suffixAlphabet[(bytes[i] ?? 0) % suffixAlphabet.length];
-  return `${prefix}-${pick(adjectives, 0)}-${pick(animals, 1)}-${suffix}`;
+  return `${prefix}-${pick(adjectives, 0)}-${pick(animals, 1)}-${freshSuffix()}`;
+}
+
+/** A chosen name made one of a kind: `<name>-<4 chars>`, still a safe name. */
+export function nameBeside(name: string): string {
+  return `${name.slice(0, 58)}-${freshSuffix()}`;
+}
+
+function freshSuffix(): string {
+  return Array.from(randomBytes(4), (byte) => suffixAlphabet[byte % suffixAlphabet.length]).join(
+    "",
+  );
 }
 
 /** Names that are safe as a file name, a workspace and a part of a host name. */

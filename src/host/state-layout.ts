@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { MicroagentError } from "../base/errors.ts";
 import { hostEnvironment } from "./environment.ts";
 import { fileError } from "./file-error.ts";
+import { makeDirs } from "./make-dirs.ts";
 
 /** Every directory of the product, absolute; none is created by asking for it. */
 export interface StateLayout {
@@ -45,7 +45,7 @@ export async function ensurePrivateDir(path: string): Promise<void> {
     throw new MicroagentError("internal", `Directory "${path}" is not absolute`);
   }
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirs(path, 0o700);
   } catch (error) {
     throw fileError(error, `Directory "${path}" cannot be made`);
   }

@@ -37,7 +37,8 @@ export async function collectAfter(
   end: Termination,
   overran: boolean,
 ): Promise<CollectedOutputs> {
-  if (request.outputs.length === 0 || guestIsGone(end)) return nothingCollected;
+  const { outputs, outputDir } = request;
+  if (outputs.length === 0 || outputDir === null || guestIsGone(end)) return nothingCollected;
   const ordinaryMs = overran ? overrunCollectMs : collectMs;
   const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : ordinaryMs;
   const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
@@ -45,9 +46,7 @@ export async function collectAfter(
     clock: op.clock,
   });
   try {
-    return await op.step("outputs", () =>
-      collectOutputs(bounded, workspace, request.outputs, request.outputDir),
-    );
+    return await op.step("outputs", () => collectOutputs(bounded, workspace, outputs, outputDir));
   } finally {
     release();
   }

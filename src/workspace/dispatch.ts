@@ -1,5 +1,5 @@
 import type { TreeItem } from "../agent/tree.ts";
-import { asMicroagentError, isMicroagentError, type MicroagentError } from "../base/errors.ts";
+import { asMicroagentError, isTimeout, type MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, startOp } from "../base/op.ts";
 import { bootUndone, collectAfter, tearDown } from "./after-run.ts";
@@ -7,6 +7,7 @@ import { type BootReport, type BootRequest, boot } from "./boot.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { Engine } from "./engine.ts";
+import { lostOnHost } from "./output-dir.ts";
 import {
   type CollectedOutputs,
   type DeclaredOutput,
@@ -30,7 +31,8 @@ export interface DispatchRequest {
   readonly shell: string;
   readonly env: Readonly<Record<string, string>>;
   readonly outputs: readonly DeclaredOutput[];
-  readonly outputDir: string;
+  /** Where outputs and record go; null when nothing is to be left. */
+  readonly outputDir: string | null;
   readonly requireOutputs: boolean;
   /** Bounds setup and command together, not pull and boot. */
   readonly timeoutMs: number;
@@ -66,7 +68,7 @@ export interface DispatchResult {
   readonly stdout: Capture;
   readonly stderr: Capture;
   readonly outputs: CollectedOutputs;
-  /** Null when nothing was booted, so nothing could come out. */
+  /** Null when nothing is to be left, or when the directory may be that of a run with the same name. */
   readonly outputDir: string | null;
   /** Where the workspace was kept, when it was. */
   readonly keptAt: string | null;
@@ -135,7 +137,7 @@ export async function dispatch(
     stdout: run.stdout,
     stderr: run.stderr,
     outputs,
-    outputDir: workspace === null || request.outputs.length === 0 ? null : request.outputDir,
+    outputDir: isNameTaken(run.termination) ? null : request.outputDir,
     keptAt:
       workspace !== null && request.keep ? keptPathOf(engine.layout, request.boot.name) : null,
     timingsMs: times.toJSON(),
@@ -227,10 +229,6 @@ async function runInside(
   return await op.step("run", command, { timeoutMs: remainingMs() + overrunMs });
 }
 
-function isTimeout(error: unknown): boolean {
-  return isMicroagentError(error) && error.code === "timeout";
-}
-
 function terminationOfFailure(
   error: unknown,
   signal: AbortSignal | undefined,
@@ -250,13 +248,22 @@ function terminationOfFailure(
   return { kind: "failed", error: known };
 }
 
-/** `--require-outputs` turns a successful run that misses outputs into a failure. */
+/** True when the run was refused because another has its name. */
+export function isNameTaken(end: Termination): boolean {
+  return end.kind === "failed" && end.error.code === "name_taken";
+}
+
+/**
+ * A successful run whose outputs were lost on this host has failed; so has one that misses outputs,
+ * under `--require-outputs`. A guest that failed by itself keeps its code.
+ */
 function insistOnOutputs(
   request: DispatchRequest,
   end: Termination,
   outputs: CollectedOutputs,
 ): Termination {
-  if (!request.requireOutputs || end.kind !== "exited" || end.exitCode !== 0) return end;
-  const error: MicroagentError | null = missingOutputsError(outputs);
+  if (end.kind !== "exited" || end.exitCode !== 0) return end;
+  const error: MicroagentError | null =
+    lostOnHost(outputs) ?? (request.requireOutputs ? missingOutputsError(outputs) : null);
   return error === null ? end : { kind: "failed", error };
 }

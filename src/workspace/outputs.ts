@@ -1,12 +1,13 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { TreeItem } from "../agent/tree.ts";
 import type { TreeManifest } from "../agent/tree-manifest.ts";
-import { asMicroagentError, errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
+import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
-import { fileError } from "../host/file-error.ts";
+import { makeDirs } from "../host/make-dirs.ts";
+import { outputDirError } from "./output-dir.ts";
 import { checkReplaceable, outputsOfEarlierRun } from "./output-ownership.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -133,7 +134,7 @@ async function collectOne(
   });
   const staging = join(outputDir, `.collecting-${output.name}-${randomHex(4)}`);
   try {
-    await mkdir(staging, { recursive: true });
+    await makeDirs(staging);
     const rooted = new RootedItems(items, posix.basename(output.path));
     const { writeHostTree } = await import("../agent/host-tree.ts");
     const manifest = await writeHostTree(op, rooted, staging, {
@@ -148,18 +149,6 @@ async function collectOne(
     await rm(staging, { recursive: true, force: true }).catch(() => {});
     throw outputDirError(error, `Output directory "${outputDir}" cannot be written`);
   }
-}
-
-/** The error of a host file beside the outputs: `no_space`, else `invalid_argument` with the reason. */
-export function outputDirError(error: unknown, sentence: string): unknown {
-  const errno = errnoOf(error);
-  if (errno === undefined) return error;
-  if (errno === "ENOSPC" || errno === "EDQUOT") return fileError(error, sentence);
-  return new MicroagentError("invalid_argument", `${sentence} (${errno})`, {
-    cause: error,
-    hint: "Choose another with --output-dir",
-    details: { errno },
-  });
 }
 
 /** The items of one output; a lone file gets its base name, since a tree's root has none. */

@@ -1,5 +1,5 @@
 import type { Agent } from "../agent/agent.ts";
-import { isMicroagentError, MicroagentError } from "../base/errors.ts";
+import { isMicroagentError, isTimeout, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import type { Machine, MachineRequest } from "../supervisor/port.ts";
 import type { SupervisorChoice } from "./engine.ts";
@@ -79,10 +79,6 @@ function hangError(bootMs: number, attempt: number, tail: string, cause: unknown
       details: { attempts: attempt, bootMs, consoleTail: lastLines(tail, 20) },
     },
   );
-}
-
-function isTimeout(error: unknown): boolean {
-  return isMicroagentError(error) && error.code === "timeout";
 }
 
 function isHang(error: unknown): error is MicroagentError {

@@ -1,9 +1,10 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { singleFileTree } from "../agent/tree.ts";
+import { nameBeside } from "../base/ids.ts";
 import { withOp } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
+import { makeDirs } from "../host/make-dirs.ts";
 import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { unsupportedError } from "../spec/unsupported.ts";
@@ -12,14 +13,17 @@ import {
   type DispatchRequest,
   type DispatchResult,
   dispatch,
+  isNameTaken,
 } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import { collectGarbage } from "./listing.ts";
+import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
 
 /**
  * Runs a plan once, from capture to written results. Throws only before anything was started (a
- * plan that uses what is not built, a host file that cannot be read); afterwards the result tells.
+ * plan that uses what is not built, a host file that cannot be read, an output directory that cannot be
+ * written); afterwards the result tells.
  */
 export async function runPlanOnce(
   engine: Engine,
@@ -31,12 +35,30 @@ export async function runPlanOnce(
   const captured = await withOp("capture", { signal: hooks.signal }, (op) =>
     captureFiles(op, plan),
   );
-  const result = await dispatch(engine, requestOf(plan, captured), hooks);
+  await checkOutputDir(plan);
+  let result = await dispatch(engine, requestOf(plan, captured), hooks);
+  if (isNameTaken(result.termination) && plan.provenance.name === "spec") {
+    const beside = planBeside(plan);
+    const text = `Workspace name "${plan.name}" is in use, so this run is "${beside.name}"`;
+    hooks.onProgress?.({ kind: "note", path: "dispatch", text });
+    result = await dispatch(engine, requestOf(beside, captured), hooks);
+  }
   const recorded = await recordResult(result);
   await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {
     // Somebody else's leftovers are no reason to fail this run; `microagent gc` says what is wrong.
   });
   return recorded;
+}
+
+/**
+ * The same run under a name of its own, its default output directory too: a name that comes with the
+ * file says what is run, and the file may well run twice at once.
+ */
+function planBeside(plan: RunPlan): RunPlan {
+  const name = nameBeside(plan.name);
+  const outputDir =
+    plan.provenance.outputDir === "default" ? join(dirname(plan.outputDir), name) : plan.outputDir;
+  return { ...plan, name, outputDir };
 }
 
 /** The run a plan asks for. */
@@ -68,7 +90,7 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
     shell: plan.shell,
     env: plan.env,
     outputs: plan.outputs,
-    outputDir: plan.outputDir,
+    outputDir: outputDirOf(plan),
     requireOutputs: plan.requireOutputs,
     timeoutMs: plan.timeoutSeconds * 1000,
     keep: plan.keep,
@@ -77,14 +99,15 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
 
 /**
  * Writes `result.json` and `manifest.json` beside the outputs, and the result into a kept workspace.
- * What cannot be written is told as an incomplete output: the run itself has happened.
+ * What cannot be written is told as an incomplete output, and fails a run that had succeeded.
  */
 async function recordResult(result: DispatchResult): Promise<DispatchResult> {
   const { outputDir, keptAt } = result;
   const document = `${JSON.stringify(resultJson(result), null, 2)}\n`;
   try {
     if (outputDir !== null) {
-      await mkdir(outputDir, { recursive: true });
+      await makeDirs(outputDir);
+      await removeStaleOutputs(outputDir, result.outputs.written);
       const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
       await writeFileAtomic(join(outputDir, "manifest.json"), manifest, { mode: 0o644 });
       await writeFileAtomic(join(outputDir, "result.json"), document, { mode: 0o644 });
@@ -94,6 +117,12 @@ async function recordResult(result: DispatchResult): Promise<DispatchResult> {
   } catch (error) {
     const failure = fileError(error, `The result cannot be written to "${outputDir ?? keptAt}"`);
     const incomplete = [...result.outputs.incomplete, { output: "result.json", error: failure }];
-    return { ...result, outputs: { ...result.outputs, incomplete } };
+    const end = result.termination;
+    return {
+      ...result,
+      termination:
+        end.kind === "exited" && end.exitCode === 0 ? { kind: "failed", error: failure } : end,
+      outputs: { ...result.outputs, incomplete },
+    };
   }
 }

@@ -99,6 +99,9 @@ A name that is used twice in a joined list is an error.
 
 The command is, in this order: \`--exec\`, \`--entrypoint\`, \`--image-command\` or the words after the image (one of them),
 \`agent.entry\`, \`entrypoint\`, \`service\`, the image's own. Texts are run by \`shell\`; words after the image are run as they are.
+
+\`name\` may be in use already, because a file may well run twice at once: then the run is called \`<name>-<4 chars>\`, and so is its
+default output directory. \`--name\` is taken as it is, or refused with \`name_taken\`.
 `;
 
 const errorsSection = `## Errors
