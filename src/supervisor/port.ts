@@ -58,10 +58,42 @@ export interface HostFacts {
 }
 
 export interface Capabilities {
-  readonly snapshots: boolean;
+  /** Null where machines cannot be saved. */
+  readonly snapshots: Snapshots | null;
   readonly pause: boolean;
   readonly memoryMibMax: number | null;
   readonly cpusMax: number;
+}
+
+/** What a backend offers that can save a machine and start others from what was saved. */
+export interface Snapshots {
+  /**
+   * Everything besides the request that a saved machine depends on (VMM version, CPU model, board): a
+   * machine saved under other words cannot be started here.
+   */
+  fingerprint(request: MachineRequest, host: HostFacts): string;
+  /**
+   * Saves a machine that was started `saveable`, or from something saved, into an empty directory, and
+   * lets it run on as it was (paused stays paused). What is written is never changed afterwards; the
+   * machine's own writable disks continue in files beside those they had. Nothing of use is in
+   * `dir` after a failure, and the machine still runs.
+   */
+  save(op: Op, machine: Machine, dir: string): Promise<SavedMachine>;
+}
+
+/** A machine in files; names are relative to the directory it was saved into. */
+export interface SavedMachine {
+  /** Guest memory, sparse; null when the state holds it. */
+  readonly memory: string | null;
+  /** Devices and CPUs. */
+  readonly state: string;
+  /** What the writable disks held, by id: the lowest layer first. */
+  readonly disks: Readonly<Record<string, readonly DiskLayer[]>>;
+}
+
+export interface DiskLayer {
+  readonly path: string;
+  readonly format: "raw" | "qcow2";
 }
 
 export type Arch = "x86_64" | "aarch64";
@@ -102,6 +134,10 @@ export interface MachineRequest {
   readonly cmdline: readonly string[];
   /** The console is appended here (0600). */
   readonly consolePath: string;
+  /** Keeps guest memory in a form that `Snapshots.save` can take. Default false. */
+  readonly saveable?: boolean | undefined;
+  /** Start from what was saved instead of booting: the machine comes up paused. Absolute paths. */
+  readonly from?: { readonly memory: string | null; readonly state: string } | undefined;
 }
 
 export interface DiskAttachment {
@@ -111,6 +147,8 @@ export interface DiskAttachment {
   readonly readOnly: boolean;
   /** `disposable` disks may lose writes when the host dies: no flush reaches the host's disk. */
   readonly durability: "durable" | "disposable";
+  /** What a copy-on-write disk lies on, the lowest layer first; with it `path` is made by the backend. */
+  readonly layers?: readonly DiskLayer[] | undefined;
 }
 
 /** One running VM. Owned by whoever started it. */

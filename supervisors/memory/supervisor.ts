@@ -58,7 +58,7 @@ function probeMemory(request: ProbeRequest, refusals: readonly Refusal[]): Probe
   return {
     ok: true,
     host: factsFor(request),
-    capabilities: { snapshots: false, pause: true, memoryMibMax: null, cpusMax: 64 },
+    capabilities: { snapshots: null, pause: true, memoryMibMax: null, cpusMax: 64 },
   };
 }
 

@@ -15,7 +15,7 @@ import { proveAccel } from "./probe-boot.ts";
 import { type DeviceState, hypervisorDevice } from "./probe-device.ts";
 
 const capabilities: Capabilities = {
-  snapshots: false,
+  snapshots: null,
   pause: true,
   memoryMibMax: null,
   cpusMax: 16,

@@ -1,0 +1,78 @@
+import type { Op } from "../../base/op.ts";
+import type { BootRequest } from "../boot.ts";
+import type { DroppedFile } from "../dispatch.ts";
+import type { Workspace } from "../workspace.ts";
+
+/** Everything a template is made from; a change of any part of it is another template. */
+export interface TemplateRequest {
+  /** `name` and `hostname` are the clone's own and not part of the key. */
+  readonly boot: BootRequest;
+  readonly setup: readonly string[];
+  readonly shell: string;
+  /** Environment of setup and of the readiness command. No secrets: values reach the guest's memory. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Written before setup runs. */
+  readonly files: readonly DroppedFile[];
+  /** Repeated until it ends with 0; null: ready when setup has ended. */
+  readonly ready: ReadyCommand | null;
+  /** What setup and readiness may take together. */
+  readonly setupTimeoutMs: number;
+  /** Takes what setup prints. */
+  readonly onOutput?: ((stream: "stdout" | "stderr", data: Uint8Array) => void) | undefined;
+}
+
+export interface ReadyCommand {
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  readonly everyMs: number;
+}
+
+/** A machine that was prepared once and saved; start clones of it with `cloneTemplate`. */
+export interface Template {
+  /** 64 hex digits over everything that went in. */
+  readonly key: string;
+  /** True when this call built it. */
+  readonly built: boolean;
+  /** One sentence: why it was built, or that it was found. */
+  readonly reason: string;
+  readonly path: string;
+  /** What its files take on the disk. */
+  readonly sizeBytes: number;
+  readonly createdAt: Date;
+  readonly request: TemplateRequest;
+}
+
+/** What makes a clone another machine than its siblings. */
+export interface CloneRequest {
+  readonly name: string;
+  readonly hostname: string;
+  /** Bounds start and first answer. */
+  readonly bootMs: number;
+}
+
+/** What a workspace that came from a template says about it. */
+export interface TemplateUse {
+  readonly key: string;
+  /** `hit`: found; `built`: made by this run; `rebuilt`: the one that was there could not be used. */
+  readonly how: "hit" | "built" | "rebuilt";
+  readonly reason: string;
+}
+
+/** Clones kept ahead of demand. */
+export interface TemplatePool extends AsyncDisposable {
+  /** Clones that wait, ready to be taken. */
+  readonly readyCount: number;
+  /** A clone for the caller, who closes it: at once from the pool, else as soon as one is made. */
+  take(op: Op): Promise<Workspace>;
+  /** Resolves when the pool is as full as it will be. */
+  filled(op: Op): Promise<void>;
+}
+
+export interface PoolOptions {
+  /** Clones kept ready. */
+  readonly size: number;
+  /** Name and hostname of the `index`th clone, counted from 0. */
+  readonly clone: (index: number) => CloneRequest;
+  /** Run a throw-away command in each clone first, so that its first real one is fast. Default true. */
+  readonly warm?: boolean | undefined;
+}
