@@ -132,6 +132,27 @@ export const errorTable = {
     meaning: "The kernel is not the one that was promised",
   },
   kernel_build_failed: { blame: "host", kind: "permanent", meaning: "The kernel did not build" },
+  // Secrets
+  secret_not_found: {
+    blame: "user",
+    kind: "not_found",
+    meaning: "A secret's reference names nothing, or something empty",
+  },
+  secret_denied: {
+    blame: "user",
+    kind: "policy_denied",
+    meaning: "The place of a secret refused the credentials or wants some",
+  },
+  secret_unusable: {
+    blame: "user",
+    kind: "permanent",
+    meaning: "A secret was found and cannot be used as it is",
+  },
+  secret_source_failed: {
+    blame: "remote",
+    kind: "transient",
+    meaning: "The place of a secret does not answer as it should",
+  },
   // Machines
   vmm_not_found: { blame: "host", kind: "not_found", meaning: "The VMM program is not installed" },
   vmm_too_old: { blame: "host", kind: "unsupported", meaning: "The VMM program is too old" },

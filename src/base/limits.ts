@@ -30,6 +30,14 @@ export const limits = {
     /** Unsent answers (pongs, resets) at which we stop reading a guest that does not read us. */
     controlBacklogBytesMax: 1 * MiB,
   },
+  guestCalls: {
+    /** The line a guest opens a stream with. */
+    lineBytesMax: 4 * KiB,
+    /** How long that line may take. */
+    lineMs: 10_000,
+    /** How long the guest may leave its half open after we have ended ours. */
+    leaveMs: 10_000,
+  },
   exec: {
     /** Captured output per stream; more is dropped and the result says so. */
     captureBytesMax: 10 * MiB,
@@ -121,6 +129,24 @@ export const limits = {
     moduleBytesMax: 64 * MiB,
     /** A kernel's record in the store. */
     recordBytesMax: 1 * MiB,
+  },
+  secret: {
+    /** One value; what is larger is a file, not a secret. */
+    valueBytesMax: 1 * MiB,
+    /** A value the guest asks for travels in one line, which base64 and JSON make longer. */
+    onDemandBytesMax: 40 * KiB,
+    /** Declared for one guest. */
+    namesMax: 256,
+    /** Fetching one value from where it is. */
+    resolveMs: 30_000,
+    /** A Vault server's answer: a value and its neighbours. */
+    vaultAnswerBytesMax: 4 * MiB,
+    vaultRedirectsMax: 1,
+    /** Requests of a guest answered at once, and how many more each second. */
+    requestsBurst: 60,
+    requestsPerSecond: 10,
+    /** The access log of one workspace; a guest that asks for ever must not fill the disk. */
+    auditBytesMax: 16 * MiB,
   },
   hostTool: {
     outputBytesMax: 16 * MiB,

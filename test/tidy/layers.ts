@@ -35,6 +35,7 @@ const engineParts = [
   "src/image",
   "src/kernel",
   "src/egress",
+  "src/secret",
   "src/supervisor/port.ts",
   "src/supervisor",
 ];
@@ -62,6 +63,7 @@ export const rooms: readonly Room[] = [
   },
   // The calls of a guest are the vocabulary between its agent and whoever answers: interfaces, no code.
   { path: "src/agent/guest-calls.ts", rooms: ["src/base"], packages: [] },
+  { path: "src/secret", rooms: ["src/base", "src/host"], packages: ["zod"] },
   {
     path: "src/egress",
     rooms: ["src/base", "src/host", "src/channel", "src/agent/guest-calls.ts"],
