@@ -111,10 +111,12 @@ async function reportProgress(op: Op, log: string, stop: AbortSignal): Promise<v
 
 function untilStopped(op: Op, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = op.clock.after(pollMs, resolve);
-    stop.addEventListener("abort", () => {
+    const done = () => {
       cancel();
+      stop.removeEventListener("abort", done);
       resolve();
-    });
+    };
+    const cancel = op.clock.after(pollMs, done);
+    stop.addEventListener("abort", done);
   });
 }

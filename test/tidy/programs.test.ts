@@ -1,0 +1,36 @@
+import { basename } from "node:path";
+import { expect, test } from "vitest";
+import { runtimePieces, testPieces } from "../../scripts/host-packages.mjs";
+import { read, select } from "./repository.ts";
+
+/** Of packages that every Debian and Ubuntu has, of Node, and of the Go toolchain. */
+const always = new Set(
+  "sh bash cat chmod cp dd echo env false find grep kill ls mkdir mkfifo mount mv rm sed sha256sum sleep stat sync tar true umount unshare wait node npm go".split(
+    " ",
+  ),
+);
+
+/** A program as the first argument of something that starts one, or as an absolute path. */
+const named =
+  /(?:\b(?:exec|run|spawn|execFile)(?:File)?(?:Sync)?\)?|promisify\(execFile\)\))\(\s*"([a-z][a-z0-9.+-]*)"|"(\/(?:usr\/)?s?bin\/[a-z0-9._+-]+)"/g;
+
+test("every program that a test starts is one that the test command installs", () => {
+  const installed = new Set(
+    [...runtimePieces, ...testPieces].flatMap(({ program, file }) =>
+      [program, file].filter((path) => path !== undefined).map((path) => basename(path)),
+    ),
+  );
+  // Of packages listed above under another of their programs.
+  for (const program of ["e2fsck", "debugfs", "dumpe2fs", "mkfs.ext4"]) installed.add(program);
+  const started = select(["test", "bench"], [".ts"])
+    .filter((path) => !path.startsWith("test/unit/scripts/"))
+    .flatMap((path) =>
+      [...read(path).matchAll(named)].map(([, name, file]) => ({
+        path,
+        program: name ?? basename(file ?? ""),
+      })),
+    );
+  expect(started.length).toBeGreaterThan(20);
+  const unknown = started.filter(({ program }) => !always.has(program) && !installed.has(program));
+  expect(unknown).toEqual([]);
+});
