@@ -5,6 +5,7 @@ import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestHello, hostHandshake } from "../channel/handshake.ts";
 import { Session } from "../channel/session.ts";
+import type { ChannelStream } from "../channel/stream.ts";
 import {
   type Configuration,
   type ConfigureReport,
@@ -13,6 +14,8 @@ import {
 } from "./configuration.ts";
 import { exchange, plainReply } from "./exchange.ts";
 import type { ExecRequest, Execution } from "./exec.ts";
+import { GuestCallServer } from "./guest-call-server.ts";
+import type { GuestCalls } from "./guest-calls.ts";
 import { startExecution } from "./guest-execution.ts";
 import { type PutOptions, putTree } from "./put.ts";
 import { type RunOptions, type RunResult, runToEnd } from "./run.ts";
@@ -24,6 +27,11 @@ export interface GetOptions {
   readonly maxEntries?: number | undefined;
   /** File content, holes included. */
   readonly maxBytes?: number | undefined;
+}
+
+export interface ConnectOptions {
+  /** Who answers the streams the guest opens; without it every one is reset. */
+  readonly calls?: GuestCalls | undefined;
 }
 
 const rootReply = z.object({ type: z.string().max(32) });
@@ -48,10 +56,15 @@ export class Agent {
   }
 
   /** Handshake and session over a fresh link, which the agent owns from now on. */
-  static async connect(op: Op, link: Duplex): Promise<Agent> {
+  static async connect(op: Op, link: Duplex, options: ConnectOptions = {}): Promise<Agent> {
     try {
       const hello = await hostHandshake(op, link);
-      return new Agent(new Session(link, "client"), hello);
+      const { calls } = options;
+      if (calls === undefined) return new Agent(new Session(link, "client"), hello);
+      const server = new GuestCallServer(calls, op.clock);
+      const session = new Session(link, "client", { onStream: server.onStream });
+      session.closed.then((reason) => server.close(reason));
+      return new Agent(session, hello);
     } catch (error) {
       link.destroy();
       throw error;
@@ -135,6 +148,18 @@ export class Agent {
       if (item.kind === "entry") entries.push(item.entry);
     }
     return entries;
+  }
+
+  /**
+   * Connects to a TCP port of the guest, its loopback addresses first. `guest_refused` when nothing
+   * listens (`details.guestCode` is `refused`). Whoever gets the stream ends it.
+   */
+  async connectPort(op: Op, port: number): Promise<ChannelStream> {
+    const request = { op: "connect", port };
+    const action = `connect to port ${port}`;
+    const { stream, reader } = await exchange(op, this.#session, request, plainReply, action);
+    reader.release();
+    return stream;
   }
 
   /** Asks for an orderly power-off; resolves when the agent agreed, before the machine is gone. */

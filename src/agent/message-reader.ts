@@ -59,6 +59,12 @@ export class MessageReader {
     }
   }
 
+  /** Ends the reading of messages: what came behind them is the stream's again. */
+  release(): void {
+    this.#stream.unread(this.#rest);
+    this.#rest = new Uint8Array(0);
+  }
+
   /** The head of the next frame; null when the peer ended the stream in good order. */
   async head(op: Op): Promise<FrameHead | null> {
     if (this.#payloadLeft > 0) {

@@ -115,9 +115,14 @@ export class ChannelStream {
     return this.#failure !== null;
   }
 
+  /** True once both halves have ended, in whatever way. */
+  get over(): boolean {
+    return this.#failure !== null || (this.#finSent && this.#remoteEnded);
+  }
+
   /** Ends both halves now; the peer is told, pending calls fail with `reason`. */
   reset(reason: MicroagentError = new MicroagentError("closed", "The stream was reset")): void {
-    if (this.#failure !== null || (this.#finSent && this.#remoteEnded)) return;
+    if (this.over) return;
     this.#control(frameFlag.rst, 0);
     this.#queue.clear();
     this.fail(reason);
