@@ -1,7 +1,7 @@
 import type { TreeItem } from "../agent/tree.ts";
 import { asMicroagentError, isTimeout, type MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import { type Op, type ProgressListener, startOp } from "../base/op.ts";
+import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { bootUndone, collectAfter, tearDown } from "./after-run.ts";
 import { type BootReport, type BootRequest, boot } from "./boot.ts";
 import { Capture } from "./capture.ts";
@@ -17,7 +17,7 @@ import {
 import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
 import { runSetup } from "./setup.ts";
 import { stopSignalOf } from "./signals.ts";
-import { StepTimes } from "./step-times.ts";
+import { type StepSpan, StepTimes } from "./step-times.ts";
 import { type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 import { keptPathOf } from "./workspace-dir.ts";
@@ -74,6 +74,8 @@ export interface DispatchResult {
   readonly keptAt: string | null;
   /** Milliseconds by step. */
   readonly timingsMs: Readonly<Record<string, number>>;
+  /** The same steps one by one, in the order in which they began. */
+  readonly timeline: readonly StepSpan[];
 }
 
 /** What the guest gets to end a command on time, before the host stops waiting for it. */
@@ -88,7 +90,7 @@ export async function dispatch(
   request: DispatchRequest,
   hooks: DispatchHooks = {},
 ): Promise<DispatchResult> {
-  const times = new StepTimes("dispatch", hooks.onProgress);
+  const times = new StepTimes("dispatch", realClock, hooks.onProgress);
   const { op, end } = startOp("dispatch", { signal: hooks.signal, onProgress: times.listener });
   const run = new Run();
   let booting: Promise<Workspace> | null = null;
@@ -140,7 +142,8 @@ export async function dispatch(
     outputDir: isNameTaken(run.termination) ? null : request.outputDir,
     keptAt:
       workspace !== null && request.keep ? keptPathOf(engine.layout, request.boot.name) : null,
-    timingsMs: times.toJSON(),
+    timingsMs: times.totalsMs(),
+    timeline: times.spans(),
   };
 }
 

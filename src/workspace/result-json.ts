@@ -49,6 +49,12 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
     acceleration: boot === null ? null : { accel: boot.host.accel, reason: boot.host.accelReason },
     boot: boot === null ? null : { attempts: boot.attempts, retry_reason: boot.retryReason },
     timings_ms: result.timingsMs,
+    timeline: result.timeline.map(({ step, startMs, ms, failed }) => ({
+      step,
+      start_ms: startMs,
+      ms,
+      failed,
+    })),
     output_dir: result.outputDir,
     artifacts: result.outputs.artifacts.map((artifact) => ({
       name: artifact.output,
