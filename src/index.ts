@@ -98,7 +98,11 @@ export async function planRun(
   file: string | undefined,
 ): Promise<RunPlan> {
   const loaded = file === undefined ? null : await withOp("spec", {}, (op) => loadSpec(op, file));
-  return mergeSpec({ flags, file: loaded, surface });
+  const { egressPolicy } = flags;
+  if (egressPolicy === undefined) return mergeSpec({ flags, file: loaded, surface });
+  const { loadPolicy } = await import("./spec/policy-file.ts");
+  const policy = await withOp("egress policy", {}, (op) => loadPolicy(op, egressPolicy));
+  return mergeSpec({ flags, file: loaded, surface, policy });
 }
 
 export interface RunPlanOptions extends DispatchHooks {

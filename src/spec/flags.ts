@@ -45,6 +45,15 @@ export interface Flags {
   readonly egressPassthrough?: readonly string[] | undefined;
   readonly egressPolicy?: string | undefined;
   readonly egressSwapConfig?: string | undefined;
+  /** Only listed hosts: the same as `egress` "strict". */
+  readonly egressLockAllowlist?: boolean | undefined;
+  readonly egressMaxBytesPerSec?: NumberText | undefined;
+  readonly egressMaxTotalBytes?: NumberText | undefined;
+  readonly egressMaxConns?: NumberText | undefined;
+  /** PEM files with roots that upstreams of swap hosts may be signed by. */
+  readonly egressCa?: readonly string[] | undefined;
+  /** For tests: `NAME=ADDRESS[:PORT]`, a stand-in for a host. */
+  readonly egressHost?: readonly string[] | undefined;
   /** `PROVIDER[=env:NAME|file:PATH|vault:PATH]`. */
   readonly credSwap?: readonly string[] | undefined;
   readonly brokerEndpoint?: readonly string[] | undefined;

@@ -25,6 +25,7 @@ export const fieldOfFlag: Partial<Record<keyof Flags, string>> = {
   bundle: "bundles",
   output: "outputs",
   egress: "agent.egress",
+  egressLockAllowlist: "agent.egress",
   egressAllow: "agent.allow",
   credSwap: "agent.cred-swap",
   brokerEndpoint: "agent.brokers",

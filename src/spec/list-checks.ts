@@ -87,7 +87,8 @@ export function checkForwards(
   mode: NetworkMode | undefined,
 ): Finding[] {
   const findings = duplicates(
-    items,
+    // Port 0 is whichever port is free, another one each time.
+    items.filter(({ value }) => value.hostPort !== 0),
     (item) => `${item.host}:${item.hostPort}/${item.protocol}`,
     "hostPort",
     (port) => `Host port "${port}" is published twice: wanted unique ports`,

@@ -11,6 +11,7 @@ import { mergeMediation, mergeNetwork } from "./merge/merge-network.ts";
 import { mergeEnv, mergeStorage } from "./merge/merge-storage.ts";
 import { Merging } from "./merge/merging.ts";
 import type { RunPlan, Surface } from "./plan.ts";
+import type { LoadedPolicy } from "./policy-file.ts";
 import {
   isFilled,
   isGuestFile,
@@ -25,6 +26,8 @@ export interface MergeInput {
   readonly flags: Flags;
   readonly file: LoadedSpec | null;
   readonly surface: Surface;
+  /** Content of the file of `--egress-policy`. */
+  readonly policy?: LoadedPolicy | null | undefined;
   /** Where relative paths of flags start; the process's directory by default. */
   readonly cwd?: string | undefined;
 }
@@ -33,12 +36,13 @@ const safeName = 'a name of letters, digits, ".", "_" and "-", at most 63 long';
 
 /**
  * The one merge of flags and spec into a plan: flag, then spec, then profile, then default, field by
- * field; `env` key by key; `outputs`, `disks`, `bundles`, `agent.allow` and `agent.cred-swap` joined.
+ * field; `env` key by key; `outputs`, `disks`, `bundles`, `agent.allow` and `agent.cred-swap` joined,
+ * `agent.allow` with the policy file too.
  * Fails with `invalid_argument` or `usage` for a flag, with `spec_invalid` for a field.
  */
 export function mergeSpec(input: MergeInput): RunPlan {
   const { flags, surface } = input;
-  const merging = new Merging(flags, input.file, input.cwd ?? process.cwd());
+  const merging = new Merging(flags, input.file, input.cwd ?? process.cwd(), input.policy ?? null);
   const { spec, cwd } = merging;
 
   const name = merging.pick(

@@ -1,4 +1,6 @@
+import type { StandIn } from "./flags/egress-host-flag.ts";
 import type { VolumeMount } from "./flags/volume-flag.ts";
+import type { GuestAddresses } from "./guest-addresses.ts";
 import type { Forward } from "./list-checks.ts";
 import type { Place } from "./placed.ts";
 import type { ProfileName } from "./profiles.ts";
@@ -87,8 +89,7 @@ export interface RunPlan {
   /** Names of variables whose value came by flag: not to be shown. */
   readonly envByFlag: readonly string[];
   readonly network: {
-    /** `none yet` when nobody asked and this release has no network. */
-    readonly mode: NetworkMode | "none yet";
+    readonly mode: NetworkMode;
     readonly interface: string | null;
     readonly forwards: readonly Forward[];
     readonly dns: readonly string[];
@@ -99,16 +100,28 @@ export interface RunPlan {
     readonly ipv6: string | null;
     readonly ipv6Subnet: string | null;
     readonly ipv6Gateway: string | null;
+    /** What the guest gets, the fields above and the defaults together. */
+    readonly addresses: GuestAddresses;
   };
   readonly egress: {
-    readonly mode: EgressMode | "none yet";
-    /** Lower case, without trailing dots. */
+    readonly mode: EgressMode;
+    /** Lower case, without trailing dots; the policy file's among them. */
     readonly allow: readonly string[];
     readonly passthrough: readonly string[];
     readonly policyFile: string | null;
     /** `PROVIDER=reference`, the reference always there. */
     readonly credSwap: readonly string[];
     readonly swapConfigFile: string | null;
+    readonly caps: {
+      /** Both directions together; null is no bound. */
+      readonly bytesPerSecond: number | null;
+      readonly totalBytes: number;
+      /** At once. */
+      readonly connections: number;
+    };
+    /** Absolute paths of PEM files. */
+    readonly caFiles: readonly string[];
+    readonly standIns: readonly StandIn[];
     readonly brokers: readonly BrokerEntry[];
   };
   readonly secrets: {

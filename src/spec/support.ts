@@ -15,9 +15,9 @@ export interface FieldSupport {
 }
 
 /** The network of a run that does not ask for one. */
-export const networkDefault: NetworkMode | "none yet" = "none yet";
+export const networkDefault: NetworkMode = "user";
 /** The egress of a run that does not ask for one. */
-export const egressDefault: EgressMode | "none yet" = "none yet";
+export const egressDefault: EgressMode = "guarded";
 
 const built = (field: string): FieldSupport => ({ field, supported: true });
 const planned = (

@@ -74,3 +74,14 @@ export function secondsFlag(flag: string, value: string | number): number {
   if (number > 0 && number <= max) return number;
   throw flagError(flag, String(value), `seconds, above 0 and at most ${max}`);
 }
+
+const byteUnits = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+
+/** Bytes as a whole number from 1, optionally with KiB, MiB, GiB or TiB. */
+export function bytesFlag(flag: string, value: string | number): number {
+  const match = /^(\d+)(|KiB|MiB|GiB|TiB)$/.exec(String(value));
+  const unit = byteUnits[(match?.[2] ?? "") as keyof typeof byteUnits];
+  const bytes = match === null ? Number.NaN : Number(match[1]) * unit;
+  if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes;
+  throw flagError(flag, String(value), "bytes such as 1048576, 512MiB or 50GiB, at least 1");
+}

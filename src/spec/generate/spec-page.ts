@@ -85,8 +85,7 @@ type or a value that is not acceptable is an error with its line and column. Anc
 Relative paths start at the directory of the spec file; relative paths in flags start at the current directory.
 
 A field marked "not yet" is read and checked, and a run that uses it ends with a \`not_supported_yet\` error that names it.
-Values that ask for nothing (an empty list, \`restart: never\`) are no use. A run that asks for no network
-has none in this release, whatever the default of \`network.mode\` will be.
+Values that ask for nothing (an empty list, \`restart: never\`) are no use.
 
 ## Who wins
 

@@ -2,8 +2,13 @@ import { MicroagentError } from "../../base/errors.ts";
 import { checkedFlag, choiceFlag } from "../flags/flag-error.ts";
 import { parseMediationFlag } from "../flags/mediation-flag.ts";
 import { parsePublishFlag } from "../flags/publish-flag.ts";
+import {
+  type GuestInterfaceAddress,
+  interfaceAddress,
+  resolverAddress,
+} from "../guest-addresses.ts";
 import { checkForwards, checkHealthPort, placedForwards } from "../list-checks.ts";
-import type { Placed } from "../placed.ts";
+import type { Finding, Placed } from "../placed.ts";
 import type { RunPlan } from "../plan.ts";
 import { isFilled } from "../schema/checks.ts";
 import { networkModes } from "../schema/network-schema.ts";
@@ -42,10 +47,19 @@ export function mergeNetwork(merging: Merging): RunPlan["network"] {
     health === undefined
       ? null
       : { value: health, place: { kind: "spec", path: ["health", "port"] } };
-  merging.refuse([
-    ...checkForwards(forwards, mode === "none yet" ? undefined : mode),
-    ...checkHealthPort(healthPort, forwards),
-  ]);
+  merging.refuse([...checkForwards(forwards, mode), ...checkHealthPort(healthPort, forwards)]);
+  if (mode === "nat") {
+    merging.notes.push(
+      'Network mode "nat" is served as "user": the host opens the connections, no device or address of its own is taken',
+    );
+  }
+  if (
+    mode === "isolated" &&
+    (spec.agent?.allow?.length ?? 0) + (flags.egressAllow?.length ?? 0) > 0
+  ) {
+    merging.notes.push('Allowed hosts have no effect on a network of mode "isolated"');
+  }
+  const written = mergeAddresses(merging);
   return {
     mode,
     interface: merging.pick<string | null>(
@@ -66,22 +80,50 @@ export function mergeNetwork(merging: Merging): RunPlan["network"] {
     forwards: valuesOf(forwards),
     dns: merging.pick<readonly string[]>("network.dns", { spec: network.dns }, []),
     routes: merging.pick<readonly string[]>("network.routes", { spec: network.routes }, []),
-    ip: merging.pick<string | null>("network.ip", { spec: network.ip }, null),
-    subnet: merging.pick<string | null>("network.subnet", { spec: network.subnet }, null),
-    gateway: merging.pick<string | null>("network.gateway", { spec: network.gateway }, null),
-    ipv6: merging.pick<string | null>("network.ipv6", { spec: network.ipv6 }, null),
-    ipv6Subnet: merging.pick<string | null>(
-      "network.ipv6Subnet",
-      { spec: network.ipv6Subnet },
-      null,
-    ),
-    ipv6Gateway: merging.pick<string | null>(
-      "network.ipv6Gateway",
-      { spec: network.ipv6Gateway },
-      null,
-    ),
+    ...written,
   };
 }
+
+type Addresses = Pick<
+  RunPlan["network"],
+  "ip" | "subnet" | "gateway" | "ipv6" | "ipv6Subnet" | "ipv6Gateway" | "addresses"
+>;
+
+/** The addresses as written, and what the guest gets for them. */
+function mergeAddresses(merging: Merging): Addresses {
+  const network = merging.spec.network ?? {};
+  const pick = (field: (typeof addressFields)[number]) =>
+    merging.pick<string | null>(`network.${field}`, { spec: network[field] }, null);
+  const [ip, subnet, gateway, ipv6, ipv6Subnet, ipv6Gateway] = [
+    pick("ip"),
+    pick("subnet"),
+    pick("gateway"),
+    pick("ipv6"),
+    pick("ipv6Subnet"),
+    pick("ipv6Gateway"),
+  ];
+  const four = interfaceAddress({ ip, subnet, gateway }, 32);
+  const six = interfaceAddress({ ip: ipv6, subnet: ipv6Subnet, gateway: ipv6Gateway }, 128);
+  const findings: Finding[] = [];
+  const complain = (field: (typeof addressFields)[number], sentence: string) =>
+    findings.push({
+      place: { kind: "spec", path: ["network", field] },
+      at: "value",
+      sentence: `Field "network.${field}" ${sentence}`,
+    });
+  if ("sentence" in four) complain(four.field, four.sentence);
+  if ("sentence" in six) complain(ipv6Field[six.field], six.sentence);
+  merging.refuse(findings);
+  const addresses = {
+    ipv4: four as GuestInterfaceAddress,
+    ipv6: six as GuestInterfaceAddress,
+    dns: [resolverAddress(four as GuestInterfaceAddress)],
+  };
+  return { ip, subnet, gateway, ipv6, ipv6Subnet, ipv6Gateway, addresses };
+}
+
+const addressFields = ["ip", "subnet", "gateway", "ipv6", "ipv6Subnet", "ipv6Gateway"] as const;
+const ipv6Field = { ip: "ipv6", subnet: "ipv6Subnet", gateway: "ipv6Gateway" } as const;
 
 /** The work channel; `--mediation` replaces the spec's, `--mediation-optional` loosens either. */
 export function mergeMediation(merging: Merging): RunPlan["mediation"] {

@@ -3,6 +3,7 @@ import { type Flags, flagName } from "../flags.ts";
 import type { LoadedSpec } from "../load.ts";
 import type { Finding, Placed } from "../placed.ts";
 import type { Origin } from "../plan.ts";
+import type { LoadedPolicy } from "../policy-file.ts";
 import { specError } from "../problem.ts";
 import type { SpecFile } from "../schema/spec-schema.ts";
 
@@ -12,14 +13,22 @@ export class Merging {
   readonly file: LoadedSpec | null;
   readonly spec: SpecFile;
   readonly cwd: string;
+  /** What the file of `--egress-policy` holds. */
+  readonly policy: LoadedPolicy | null;
   readonly provenance: Record<string, Origin> = {};
   readonly notes: string[] = [];
 
-  constructor(flags: Flags, file: LoadedSpec | null, cwd: string) {
+  constructor(
+    flags: Flags,
+    file: LoadedSpec | null,
+    cwd: string,
+    policy: LoadedPolicy | null = null,
+  ) {
     this.flags = flags;
     this.file = file;
     this.spec = file?.spec ?? {};
     this.cwd = cwd;
+    this.policy = policy;
   }
 
   /** Directory that relative paths of the spec start from. */

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { isEnvName, isFilled, isHostPath, isHttpUrl } from "./checks.ts";
 import { type Check, choice, list, mapping, text, toggle } from "./field-notes.ts";
-import { isEgressHost } from "./network-checks.ts";
+import { isEgressHost, wantedEgressHost } from "./network-checks.ts";
 import { isCredentialSwap, isNamedSecret } from "./secret-reference.ts";
 
 export const egressModes = ["guarded", "strict", "off"] as const;
@@ -9,8 +9,8 @@ export type EgressMode = (typeof egressModes)[number];
 
 /** Egress words of other versions, each with today's equivalent. */
 export const retiredEgress: Readonly<Record<string, string>> = {
-  broker: 'use "guarded", and agent.broker for credentials without interception',
-  mitm: 'use "guarded", which intercepts TLS and allows public hosts',
+  broker: 'use "guarded", and agent.cred-swap for credentials the guest must not see',
+  mitm: 'use "guarded", which intercepts TLS for the hosts of agent.cred-swap',
   mediated: 'use "guarded", which also denies internal hosts',
 };
 
@@ -77,7 +77,7 @@ export const agentSchema = mapping(
       isFilled,
     ).optional(),
     egress: choice(egressModes, {
-      doc: "What may leave the guest: public hosts, listed hosts only, or no mediation",
+      doc: "What may leave the guest: public hosts, listed hosts only, or everything",
       defaultText: "guarded",
       retired: retiredEgress,
     }).optional(),
@@ -89,8 +89,8 @@ export const agentSchema = mapping(
       },
       text(
         {
-          doc: "Host, or .suffix for a domain and all below it",
-          wanted: 'a host such as "api.example.com" or ".example.com"',
+          doc: "Host, or .suffix for a domain and all below it, optionally with :port",
+          wanted: wantedEgressHost,
         },
         isEgressHost,
       ),

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import type { Check } from "./field-notes.ts";
 
 /** A dotted IPv4 address. */
@@ -50,7 +51,11 @@ export const isHostPort: Check = (value) => {
   return (six === undefined ? isDomain(name) || isIpv4(name) : isIpv6(six)) ? null : {};
 };
 
-/** An entry of an egress list: a host, every host below `.suffix`, or an address. */
+/** What an entry of an egress list may be, for errors. */
+export const wantedEgressHost =
+  'a host such as "api.example.com", ".example.com" or "api.example.com:443"';
+
+/** An entry of an egress list: a host, every host below `.suffix`, or an address; with a port or not. */
 export const isEgressHost: Check = (value) => {
   if (value.includes("://")) {
     return { why: "is a URL", hint: 'Write the host name alone, for example "api.example.com"' };
@@ -63,9 +68,24 @@ export const isEgressHost: Check = (value) => {
     };
   }
   if (isIpv4(value) || isIpv6(value)) return null;
-  if (/:\d+$/.test(value)) return { why: "has a port", nearest: value.replace(/:\d+$/, "") };
-  return isDomain(value.startsWith(".") ? value.slice(1) : value) ? null : {};
+  if (value.includes("/")) return { why: "has a slash", hint: "Addresses are listed one by one" };
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(value);
+  if (match === null) return {};
+  const [, six, name = "", port] = match;
+  if (port !== undefined && !(+port >= 1 && +port <= 65535)) {
+    return { why: "has a port outside 1 to 65535" };
+  }
+  if (six !== undefined) return isIpv6(six) ? null : {};
+  return isIpv4(name) || isDomain(asciiName(name.replace(/^\./, ""))) ? null : {};
 };
+
+/** The name as DNS has it; the empty text where there is no such name. */
+function asciiName(name: string): string {
+  // A last label that is a number makes it an address in disguise, such as 127.1 or 0x7f.1.
+  if (/(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(name)) return "";
+  // The conversion refuses underscores, which names of services have.
+  return /^[\x21-\x7e]+$/.test(name) ? name : domainToASCII(name);
+}
 
 /** Labels of letters, digits, hyphens and underscores; a trailing dot is allowed. */
 function isDomain(value: string): boolean {

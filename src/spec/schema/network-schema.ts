@@ -26,7 +26,11 @@ const forwardSchema = mapping(
       },
       isListenHost,
     ).optional(),
-    hostPort: whole({ doc: "Port on the host", wanted: port }, 1, 65535),
+    hostPort: whole(
+      { doc: "Port on the host; 0 lets the host choose one", wanted: "a port from 0 to 65535" },
+      0,
+      65535,
+    ),
     guestPort: whole({ doc: "Port in the guest", wanted: port }, 1, 65535),
   },
 );
@@ -38,7 +42,7 @@ export const networkSchema = mapping(
   { doc: "How the guest reaches other machines" },
   {
     mode: choice(networkModes, {
-      doc: 'Kind of network; "isolated" has no network device at all',
+      doc: 'Kind of network; "isolated" has no way out at all, "nat" is the same as "user", "bridged" cannot run yet',
       defaultText: "user",
       retired: { named: 'named networks are gone, use "bridged" or "user"' },
     }).optional(),

@@ -52,10 +52,10 @@ test("every field the workspace page uses before it is built is named", () => {
   ]);
 });
 
-test("an Agentfile without egress and network runs in this release", () => {
+test("an Agentfile without egress and network gets both", () => {
   const plan = mergeSpec({ flags: {}, file: read("minimal-body.yaml"), surface: "dispatch" });
   expect(unsupportedError(plan)).toBeNull();
-  expect(plan.network.mode).toBe("none yet");
+  expect([plan.network.mode, plan.egress.mode]).toEqual(["user", "guarded"]);
 });
 
 test("everything.yaml has every field of the schema", () => {

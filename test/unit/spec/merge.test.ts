@@ -122,7 +122,7 @@ const cases: Readonly<Record<string, Case>> = {
     byFlag: "nat",
     spec: "network: {mode: isolated}",
     bySpec: "isolated",
-    byDefault: "none yet",
+    byDefault: "user",
     value: (p) => p.network.mode,
   },
   "network.forwards": {
@@ -138,7 +138,7 @@ const cases: Readonly<Record<string, Case>> = {
     byFlag: "off",
     spec: "agent: {egress: strict}",
     bySpec: "strict",
-    byDefault: "none yet",
+    byDefault: "guarded",
     value: (p) => p.egress.mode,
   },
   model: {
@@ -264,6 +264,29 @@ const flagOnly: Readonly<
     null,
     (p) => p.egress.swapConfigFile,
   ],
+  "egress.maxBytesPerSec": [
+    { egressMaxBytesPerSec: "1MiB" },
+    1024 ** 2,
+    null,
+    (p) => p.egress.caps.bytesPerSecond,
+  ],
+  "egress.maxTotalBytes": [
+    { egressMaxTotalBytes: 7 },
+    7,
+    50 * 1024 ** 3,
+    (p) => p.egress.caps.totalBytes,
+  ],
+  "egress.maxConns": [{ egressMaxConns: "3" }, 3, 256, (p) => p.egress.caps.connections],
+  "egress.caFiles": [{ egressCa: ["p"] }, ["/cwd/p"], [], (p) => p.egress.caFiles],
+  "egress.standIns": [
+    { egressHost: ["A.example.=127.0.0.1:1", "b.example=::1"] },
+    [
+      { name: "a.example", address: "127.0.0.1", port: 1 },
+      { name: "b.example", address: "::1", port: null },
+    ],
+    [],
+    (p) => p.egress.standIns,
+  ],
   "secrets.files": [{ secret: ["a=env:A"] }, ["a=env:A"], [], (p) => p.secrets.files],
   "secrets.onDemand": [{ secretOnDemand: ["a=env:A"] }, ["a=env:A"], [], (p) => p.secrets.onDemand],
   "secrets.envFiles": [{ secretsEnvFile: ["p"] }, ["/cwd/p"], [], (p) => p.secrets.envFiles],
@@ -388,6 +411,65 @@ describe("joined fields", () => {
   });
 });
 
+describe("egress", () => {
+  test.each<[Flags, string | undefined, string]>([
+    [{ egressLockAllowlist: true }, undefined, "strict"],
+    [{ egressLockAllowlist: true }, "agent: {egress: guarded}", "strict"],
+    [{ egressLockAllowlist: true, egress: "guarded" }, undefined, "strict"],
+    [{ egressLockAllowlist: false }, undefined, "guarded"],
+  ])("a locked allow list is strict: %j %j", (flags, text, mode) => {
+    expect(merge(flags, text).egress.mode).toBe(mode);
+  });
+
+  test("a locked allow list contradicts off", () => {
+    const error = refused(() => merge({ egressLockAllowlist: true, egress: "off" }));
+    expect([error.code, error.message]).toEqual([
+      "usage",
+      "Flag --egress-lock-allowlist contradicts --egress off: wanted one of them",
+    ]);
+  });
+
+  test("the policy file's hosts join those of spec and flags", () => {
+    const plan = mergeSpec({
+      flags: { egressAllow: ["b.example:443"], egressPassthrough: ["d.example"] },
+      file: parsed("agent: {allow: [A.example.]}"),
+      policy: { allow: [".c.example", "a.example"], passthrough: ["E.example"] },
+      surface: "dispatch",
+    });
+    expect(plan.egress.allow).toEqual(["a.example", "b.example:443", ".c.example"]);
+    expect(plan.egress.passthrough).toEqual(["d.example", "e.example"]);
+    expect(plan.provenance["agent.allow"]).toBe("union");
+  });
+
+  test("what has no effect is told", () => {
+    expect(merge({ egress: "off", credSwap: ["openai"] }).notes).toEqual([
+      'Egress "off" looks at nothing, so no credential is swapped: requests leave as the guest made them',
+    ]);
+    expect(merge({ network: "isolated", egressAllow: ["a.example"] }).notes).toEqual([
+      'Allowed hosts have no effect on a network of mode "isolated"',
+    ]);
+    expect(merge({ network: "nat" }).notes[0]).toContain('"nat" is served as "user"');
+  });
+});
+
+test("host port 0 may be asked for more than once", () => {
+  expect(
+    merge({ publish: ["0:80", "0:81"] }).network.forwards.map((each) => each.hostPort),
+  ).toEqual([0, 0]);
+});
+
+test.each([
+  ["network: {ip: 10.0.2.15, subnet: 10.1.0.0/24}", '1:15: Field "network.ip" is no host address'],
+  ["network: {subnet: 10.1.0.0/31}", '1:19: Field "network.subnet" has no room for a guest'],
+  ["network: {ip: 10.0.2.9, gateway: 10.0.2.9}", 'Field "network.gateway" is the guest\'s own'],
+  ['network: {ipv6Subnet: "10.0.0.0/8"}', 'Field "network.ipv6Subnet" is no IPv6 network'],
+  ['network: {ipv6Gateway: "fd00::1", ipv6Subnet: "fd01::/64"}', '"network.ipv6Gateway" is no'],
+])("addresses that do not fit are refused with their place: %s", (text, message) => {
+  const error = refused(() => merge({}, text));
+  expect(error.code).toBe("spec_invalid");
+  expect(error.message).toContain(message);
+});
+
 describe("the command", () => {
   test.each<[Flags, string, RunPlan["command"]]>([
     [{}, "entrypoint: a", { kind: "shell", text: "a" }],
@@ -479,7 +561,8 @@ test("the printed plan is stable and plain JSON", () => {
     name: "n",
     files: [{ src: "/base/a", dst: "/b", mode: "0644" }],
     setup: [{ file: "/base/s", from: "setup[0].file" }],
-    network: { mode: "none yet" },
+    network: { mode: "user", addresses: { ipv4: { address: "10.0.2.15/24" } } },
+    egress: { mode: "guarded", maxTotalBytes: 50 * 1024 ** 3, maxConns: 256 },
     origin: { name: "flag", volumes: "flag", files: "spec" },
   });
 });

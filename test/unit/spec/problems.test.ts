@@ -137,8 +137,8 @@ describe("wrong types and values", () => {
       '1:17: Field "network.mode" has the value "named" of another version: wanted "user", "nat"',
     ],
     [
-      "network: {forwards: [{hostPort: 0, guestPort: 1}]}",
-      '1:33: Field "network.forwards[0].hostPort" is the number 0: wanted a port from 1',
+      "network: {forwards: [{hostPort: 1, guestPort: 0}]}",
+      '1:47: Field "network.forwards[0].guestPort" is the number 0: wanted a port from 1',
     ],
     [
       "network: {forwards: [{hostPort: 1, guestPort: 1, protocol: udp}]}",
@@ -183,9 +183,11 @@ describe("wrong types and values", () => {
       '1:17: Field "agent.allow[0]" is "*.example", which has a wildcard',
     ],
     [
-      "agent: {allow: ['a.example:443']}",
-      '1:17: Field "agent.allow[0]" is "a.example:443", which has a port',
+      "agent: {allow: ['a.example:0']}",
+      '1:17: Field "agent.allow[0]" is "a.example:0", which has a port outside 1 to 65535',
     ],
+    ["agent: {allow: [10.0.0.0/8]}", '1:17: Field "agent.allow[0]" is "10.0.0.0/8", which has a'],
+    ["agent: {allow: ['127.1']}", '1:17: Field "agent.allow[0]" is "127.1": wanted a host'],
     ["- a", "1:1: The spec file is a list: wanted a mapping"],
     ["just text", '1:1: The spec file is "just text": wanted a mapping'],
   ])("%j", (text, message) => {
