@@ -1,4 +1,4 @@
-// Package mux is the server side of yamux version 0 over one byte stream.
+// Package mux is the server side of yamux version 0 over one byte stream; it opens streams too.
 //
 // It differs from the reference implementation in what a virtio port needs: a frame is one write
 // (every write is an exit of the machine), a reader sees a reset without reading, credit can be

@@ -11,10 +11,14 @@ import (
 // StreamsMax bounds the streams the host may hold open, and with them the memory of the session.
 const StreamsMax = 768
 
+// OpenedMax bounds the streams we hold open. The host has a limit of its own below it.
+const OpenedMax = 1024
+
 // Errors of a stream.
 var (
 	ErrReset  = errors.New("The host reset the stream")
 	ErrClosed = errors.New("The session has ended")
+	ErrLimit  = errors.New("Too many streams are open")
 )
 
 // Session is one yamux session over a link. The host opens streams, we serve them.
@@ -32,12 +36,14 @@ type Session struct {
 
 	mu      sync.Mutex
 	streams map[uint32]*Stream
-	refused bool // a goaway was seen: no new streams
+	opened  int    // how many of them are ours
+	nextID  uint32 // of the next stream we open
+	refused bool   // a goaway was seen or the session has ended: no new streams
 }
 
 // NewSession prepares a session; handle runs in a goroutine of its own for every stream.
 func NewSession(in *Reader, out io.Writer, handle func(*Stream)) *Session {
-	return &Session{in: in, out: out, handle: handle, streams: map[uint32]*Stream{}, next: make(chan *Stream)}
+	return &Session{in: in, out: out, handle: handle, streams: map[uint32]*Stream{}, nextID: 2, next: make(chan *Stream)}
 }
 
 // Serve reads frames until the link ends or breaks the protocol, and says why it stopped. Bytes
@@ -49,6 +55,7 @@ func (s *Session) Serve() error {
 	s.mu.Lock()
 	open := s.streams
 	s.streams = map[uint32]*Stream{}
+	s.refused = true
 	s.mu.Unlock()
 	for _, st := range open {
 		st.abort(ErrClosed)
@@ -93,7 +100,7 @@ func (s *Session) streamFrame(h Header) error {
 			s.mu.Unlock()
 			return protocolError("The host opened stream " + strconv.FormatUint(uint64(h.StreamID), 10) + ", which it cannot")
 		}
-		if len(s.streams) < StreamsMax && !s.refused {
+		if len(s.streams)-s.opened < StreamsMax && !s.refused {
 			st = newStream(s, h.StreamID)
 			s.streams[h.StreamID] = st
 			opened = true
@@ -215,6 +222,38 @@ func (s *Session) forget(st *Stream) {
 	s.mu.Lock()
 	if s.streams[st.id] == st {
 		delete(s.streams, st.id)
+		if st.id%2 == 0 {
+			s.opened--
+		}
 	}
 	s.mu.Unlock()
+}
+
+// Open starts a stream of ours; line is its first bytes and travels in the frame that opens it.
+// ErrLimit: too many are open; ErrClosed: the session is over, or the host wants no more streams.
+func (s *Session) Open(line []byte) (*Stream, error) {
+	s.mu.Lock()
+	switch {
+	case s.refused || s.nextID == 0: // 0: the ids are used up
+		s.mu.Unlock()
+		return nil, ErrClosed
+	case s.opened >= OpenedMax:
+		s.mu.Unlock()
+		return nil, ErrLimit
+	}
+	st := newStream(s, s.nextID)
+	st.acked = true // whoever opens has nothing to acknowledge
+	st.outWindow -= uint32(len(line))
+	s.nextID += 2
+	s.streams[st.id] = st
+	s.opened++
+	s.mu.Unlock()
+	frame := make([]byte, HeaderBytes, HeaderBytes+len(line))
+	Header{Type: TypeData, Flags: FlagSYN, StreamID: st.id, Length: uint32(len(line))}.Put(frame)
+	if err := s.send(append(frame, line...)); err != nil {
+		s.forget(st)
+		st.abort(err)
+		return nil, err
+	}
+	return st, nil
 }

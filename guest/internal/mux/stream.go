@@ -14,7 +14,7 @@ const frameDataBytes = 32<<10 - HeaderBytes
 // protocol above and its payload.
 const FrameBufferBytes = 32 << 10
 
-// Stream is one flow-controlled stream the host opened.
+// Stream is one flow-controlled stream, whoever opened it.
 type Stream struct {
 	s  *Session
 	id uint32
@@ -296,5 +296,29 @@ func (st *Stream) Release() {
 		Header{Type: TypeWindowUpdate, Flags: flags, StreamID: st.id}.Put(b[:])
 		_ = st.s.send(b[:])
 		st.abort(ErrReset)
+	}
+}
+
+// Reset ends both directions now, also one that End has closed already; what is unread is dropped.
+// It may be called beside any other call and more than once.
+func (st *Stream) Reset() {
+	st.mu.Lock()
+	st.released = true
+	if !st.in.filling {
+		st.in.clear()
+	}
+	over := st.err != nil || st.finished && st.ended
+	if st.err == nil {
+		st.err = ErrReset
+	}
+	flags := st.ackFlag() | FlagRST
+	st.readable.Broadcast()
+	st.writable.Broadcast()
+	st.mu.Unlock()
+	st.s.forget(st)
+	if !over {
+		var b [HeaderBytes]byte
+		Header{Type: TypeWindowUpdate, Flags: flags, StreamID: st.id}.Put(b[:])
+		_ = st.s.send(b[:])
 	}
 }
