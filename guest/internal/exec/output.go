@@ -2,6 +2,7 @@ package exec
 
 import (
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,13 +18,14 @@ type pump struct {
 	out     *framing.Sender
 	kind    wire.Kind
 	file    *os.File
+	kept    *atomic.Bool
 	drained bool // the writers' end was closed, all was sent
 	ended   bool
 	done    chan struct{}
 }
 
-func startPump(out *framing.Sender, kind wire.Kind, file *os.File) *pump {
-	p := &pump{out: out, kind: kind, file: file, done: make(chan struct{})}
+func startPump(out *framing.Sender, kind wire.Kind, file *os.File, kept *atomic.Bool) *pump {
+	p := &pump{out: out, kind: kind, file: file, kept: kept, done: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -57,6 +59,9 @@ func (p *pump) run() {
 			err = p.out.Frame(p.kind, buf, n, false)
 		}
 		framing.GiveBuffer(buf)
+		if err != nil && !p.ended && p.kept.Load() {
+			continue // a kept command must not die of a pipe that nobody reads
+		}
 		if err != nil || p.ended {
 			p.drained = err == nil
 			return

@@ -34,6 +34,7 @@ type command struct {
 	in       *input
 	timedOut atomic.Bool
 	finished atomic.Bool
+	kept     atomic.Bool   // outlives its session, see Keep
 	gone     chan struct{} // the host reset or closed the stream
 }
 
@@ -67,6 +68,8 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 	case io.stdin != nil:
 		c.in = &input{file: io.stdin, credit: st.Credit}
 	}
+	c.register()
+	defer c.unregister()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -75,7 +78,7 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 	}()
 	c.listen()
 	close(c.gone)
-	if !c.finished.Load() {
+	if !c.finished.Load() && !c.kept.Load() {
 		_ = p.signal(unix.SIGKILL)
 	}
 	<-ended
@@ -139,10 +142,10 @@ func (c *command) follow(started time.Time) {
 	out := framing.NewSender(c.st)
 	pumps := make([]*pump, 0, 2)
 	if c.io.stdout != nil {
-		pumps = append(pumps, startPump(out, wire.KindStdout, c.io.stdout))
+		pumps = append(pumps, startPump(out, wire.KindStdout, c.io.stdout, &c.kept))
 	}
 	if c.io.stderr != nil {
-		pumps = append(pumps, startPump(out, wire.KindStderr, c.io.stderr))
+		pumps = append(pumps, startPump(out, wire.KindStderr, c.io.stderr, &c.kept))
 	}
 	timeout := c.armTimeout()
 	c.process.wait()

@@ -24,7 +24,7 @@ func identify(c *wire.Configure) *wire.Failure {
 	if failure := provide("/etc/resolv.conf", "nameserver 127.0.0.1\n"); failure != nil {
 		return failure
 	}
-	if failure := writeHosts(c); failure != nil {
+	if failure := writeHosts(&c.Identity); failure != nil {
 		return failure
 	}
 	return setTimezone(c.Timezone)
@@ -69,7 +69,7 @@ func writeFile(path, text string) error {
 }
 
 // hostsText completes a hosts file: the machine itself and every given entry have a line.
-func hostsText(have string, c *wire.Configure) string {
+func hostsText(have string, c *wire.Identity) string {
 	text := have
 	if strings.TrimSpace(text) == "" {
 		text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
@@ -105,7 +105,7 @@ func hostsText(have string, c *wire.Configure) string {
 	return text
 }
 
-func writeHosts(c *wire.Configure) *wire.Failure {
+func writeHosts(c *wire.Identity) *wire.Failure {
 	have, ok := read("/etc/hosts")
 	if ok && len(have) == smallFileBytes {
 		// Larger than a file of names for people: leave all of it, add to its end.

@@ -7,7 +7,7 @@ import (
 )
 
 func TestHostsText(t *testing.T) {
-	c := &wire.Configure{Hostname: "box", Hosts: []wire.HostEntry{{IP: "127.0.1.1", Names: []string{"box"}}, {IP: "10.0.0.2", Names: []string{"db", "cache"}}}}
+	c := &wire.Identity{Hostname: "box", Hosts: []wire.HostEntry{{IP: "127.0.1.1", Names: []string{"box"}}, {IP: "10.0.0.2", Names: []string{"db", "cache"}}}}
 	const standard = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 	for _, step := range []struct{ name, have, want string }{
 		{"none", "", standard + "127.0.1.1 box\n10.0.0.2 db cache\n"},
@@ -23,7 +23,7 @@ func TestHostsText(t *testing.T) {
 			t.Errorf("%s: changes again: %q", step.name, again)
 		}
 	}
-	alone := &wire.Configure{Hostname: "box"}
+	alone := &wire.Identity{Hostname: "box"}
 	if have := hostsText("127.0.0.1 localhost\n", alone); have != "127.0.0.1 localhost\n127.0.1.1 box\n" {
 		t.Errorf("%q", have)
 	}

@@ -14,6 +14,7 @@ type machine struct {
 	loaded      chan struct{} // closed when the modules are
 	box         exec.Box
 	root        *root // nil until the root is switched
+	named       wire.Identity
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
@@ -59,5 +60,6 @@ func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 	if failure := identify(c); failure != nil {
 		return server.Timings{}, failure
 	}
+	m.named = wire.Identity{Hostname: c.Hostname, Hosts: c.Hosts}
 	return server.Timings{Modules: m.modulesTook, Root: rootTook, Total: time.Since(from)}, nil
 }

@@ -25,6 +25,10 @@ type Machine interface {
 	Configure(*wire.Configure) (Timings, *wire.Failure)
 	// Box is where commands run.
 	Box() *exec.Box
+	// Quiesce stops what commands have started and brings the disks up to date.
+	Quiesce() *wire.Failure
+	// Resume gives another identity and lets what was stopped go on.
+	Resume(*wire.Resume) *wire.Failure
 	// PowerOff ends everything and does not return.
 	PowerOff(grace time.Duration)
 }
@@ -37,6 +41,9 @@ type Server struct {
 	machine    Machine
 	setup      sync.Mutex
 	configured atomic.Bool
+	quiesced   atomic.Bool
+	session    atomic.Int64 // number of the current session
+	quiescedIn int64        // number of the session that asked for it
 }
 
 // New makes a server for a machine.
@@ -55,6 +62,7 @@ func (s *Server) Run(in *mux.Reader, conn *port.Conn) error {
 	if _, err := conn.Write(answer.Line()); err != nil {
 		return err
 	}
+	s.session.Add(1)
 	session := mux.NewSession(in, conn, s.serve)
 	err = session.Serve()
 	conn.StopWriting()
@@ -128,6 +136,11 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		st.Release()
 		return
 	}
+	if s.quiesced.Load() && (req.Exec != nil || req.Put != nil) {
+		refuse(st, wire.Fail(wire.Quiesced, "The machine is being saved and waits for resume"))
+		st.Release()
+		return
+	}
 	switch {
 	case req.Exec != nil:
 		exec.Serve(st, frames, req.Exec, s.machine.Box())
@@ -141,6 +154,10 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		files.ReadDir(st, req.ReadDir)
 	case req.Configure != nil:
 		s.configure(st, req.Configure)
+	case req.Op == "quiesce":
+		s.quiesce(st)
+	case req.Resume != nil:
+		s.resume(st, req.Resume)
 	case req.PowerOff != nil:
 		_ = st.SendLine(wire.OK().Line(), true)
 		st.Release()

@@ -20,6 +20,10 @@ func (*process) Configure(*wire.Configure) (Timings, *wire.Failure) { return Tim
 
 func (p *process) Box() *exec.Box { return &p.box }
 
+func (*process) Quiesce() *wire.Failure { return nil }
+
+func (*process) Resume(*wire.Resume) *wire.Failure { return nil }
+
 func (*process) PowerOff(time.Duration) {
 	exec.KillAll()
 	os.Exit(0)

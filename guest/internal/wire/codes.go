@@ -14,6 +14,7 @@ const (
 	InvalidRequest    Code = "invalid_request"
 	NotConfigured     Code = "not_configured"
 	AlreadyConfigured Code = "already_configured"
+	Quiesced          Code = "quiesced"
 	NotFound          Code = "not_found"
 	NotADirectory     Code = "not_a_directory"
 	IsADirectory      Code = "is_a_directory"

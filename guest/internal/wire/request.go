@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
@@ -17,14 +16,12 @@ type Request struct {
 	Stat      *Stat
 	ReadDir   *ReadDir
 	PowerOff  *PowerOff
+	Resume    *Resume
 }
 
 // Configure gives the machine its root and identity.
 type Configure struct {
-	TimeUnixNS         int64
-	Entropy            []byte
-	Hostname           string
-	Hosts              []HostEntry
+	Identity
 	Base               Mount
 	Upper              Mount
 	UpperTmpfsBytes    int64 // > 0: the upper is a tmpfs of that size and Upper is empty
@@ -105,7 +102,9 @@ func ParseRequest(line []byte) (Request, error) {
 	}
 	r.Op = o.str("op")
 	switch r.Op {
-	case "ping":
+	case "ping", "quiesce":
+	case "resume":
+		r.Resume = parseResume(o)
 	case "configure":
 		r.Configure = parseConfigure(o)
 	case "exec":
@@ -181,28 +180,9 @@ func parsePut(o *object) *Put {
 
 func parseConfigure(o *object) *Configure {
 	c := &Configure{
-		TimeUnixNS: o.decimal("time_unix_ns"), Hostname: o.str("hostname"), Timezone: o.str("timezone"),
+		Identity: parseIdentity(o), Timezone: o.str("timezone"),
 		PidsMax:            o.integer("pids_max", 16, 1<<22, 16384),
 		MemoryReserveBytes: o.integer("memory_reserve_bytes", 0, maxSafe, 32<<20),
-	}
-	var err error
-	if c.Entropy, err = base64.StdEncoding.DecodeString(o.str("entropy")); o.err == nil {
-		if err != nil || len(c.Entropy) < 32 || len(c.Entropy) > 512 {
-			o.err = errors.New("Field \"entropy\" is not base64 of 32 to 512 bytes")
-		}
-	}
-	if o.err == nil && (c.Hostname == "" || len(c.Hostname) > 64 || strings.ContainsAny(c.Hostname, "\x00\n \t")) {
-		o.err = errors.New("Field \"hostname\" is " + strconv.Quote(c.Hostname) + ", want 1 to 64 characters without blanks")
-	}
-	for _, host := range o.children("hosts") {
-		h := HostEntry{host.str("ip"), host.strings("names")}
-		o.adopt(host)
-		for _, word := range append([]string{h.IP}, h.Names...) {
-			if o.err == nil && (word == "" || strings.ContainsAny(word, "\x00\n \t#")) {
-				o.err = errors.New("Field \"hosts\" holds " + strconv.Quote(word) + ", want an address or a name")
-			}
-		}
-		c.Hosts = append(c.Hosts, h)
 	}
 	parseRoot(o, c)
 	for _, mount := range o.children("mounts") {

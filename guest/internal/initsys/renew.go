@@ -1,0 +1,127 @@
+package initsys
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/fault"
+	"microagent.dev/guest/internal/wire"
+)
+
+// Resume makes the machine another one than that which was saved. Everything it shares with its siblings
+// is replaced while the workload still stands: the generator first, then what is drawn from it.
+func (m *machine) Resume(r *wire.Resume) *wire.Failure {
+	if failure := seed(r.Entropy); failure != nil {
+		return failure
+	}
+	if failure := setClock(r.TimeUnixNS); failure != nil {
+		return failure
+	}
+	if failure := m.rename(&r.Identity); failure != nil {
+		return failure
+	}
+	renewMachineID()
+	renewBootID()
+	thaw()
+	return nil
+}
+
+// rename sets the host name and replaces the old one where we had written it; a name that the image or a
+// command has written stays.
+func (m *machine) rename(id *wire.Identity) *wire.Failure {
+	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
+		return wire.AsFailure(err, "set the host name", id.Hostname)
+	}
+	if have, _ := read("/etc/hostname"); have == "" || have == m.named.Hostname+"\n" {
+		if failure := replace("/etc/hostname", id.Hostname+"\n"); failure != nil {
+			return failure
+		}
+	}
+	if have, ok := read("/etc/hosts"); ok && len(have) < smallFileBytes {
+		text := hostsText(withoutEntries(have, &m.named), id)
+		if text != have {
+			if failure := replace("/etc/hosts", text); failure != nil {
+				return failure
+			}
+		}
+	} else if failure := writeHosts(id); failure != nil {
+		return failure
+	}
+	m.named = wire.Identity{Hostname: id.Hostname, Hosts: id.Hosts}
+	return nil
+}
+
+// withoutEntries drops the lines of a hosts file that an identity had put there.
+func withoutEntries(text string, id *wire.Identity) string {
+	ours := map[string]bool{"127.0.1.1 " + id.Hostname: true}
+	for _, h := range id.Hosts {
+		ours[h.IP+" "+strings.Join(h.Names, " ")] = true
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !ours[strings.TrimRight(line, "\n")] {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+const machineIDPath = "/etc/machine-id"
+
+// renewMachineID replaces a machine id that was made before the machine was saved. An empty or missing
+// one says that programs do without.
+func renewMachineID() {
+	var st unix.Stat_t
+	if unix.Lstat(machineIDPath, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return
+	}
+	have, _ := read(machineIDPath)
+	if id, err := hex.DecodeString(strings.TrimSpace(have)); err != nil || len(id) != 16 {
+		return
+	}
+	id := randomUUID()
+	if failure := replace(machineIDPath, hex.EncodeToString(id[:])+"\n"); failure != nil {
+		fault.Log(failure.Message)
+	}
+}
+
+const (
+	bootIDPath  = "/proc/sys/kernel/random/boot_id"
+	newBootPath = "/dev/.boot_id"
+)
+
+// renewBootID hides the kernel's boot id, which stays what it was once somebody has read it, behind one of
+// this machine's own.
+func renewBootID() {
+	id := randomUUID()
+	h := hex.EncodeToString(id[:])
+	text := h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:] + "\n"
+	_ = unix.Unmount(bootIDPath, unix.MNT_DETACH)
+	err := writeFile(newBootPath, text)
+	if err == nil {
+		err = unix.Mount(newBootPath, bootIDPath, "", unix.MS_BIND, "")
+	}
+	if err == nil {
+		err = unix.Mount("", bootIDPath, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+	}
+	_ = unix.Unlink(newBootPath)
+	if err != nil {
+		fault.Log("cannot renew the boot id: " + err.Error())
+	}
+}
+
+// randomUUID draws from the kernel's generator, never from one of our own: ours may have been saved.
+func randomUUID() (id [16]byte) {
+	for at := 0; at < len(id); {
+		n, err := unix.Getrandom(id[at:], 0)
+		if err != nil && err != unix.EINTR {
+			return id
+		}
+		at += max(n, 0)
+	}
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
