@@ -16,6 +16,7 @@ type Request struct {
 	Stat      *Stat
 	ReadDir   *ReadDir
 	PowerOff  *PowerOff
+	Connect   *Connect
 	Resume    *Resume
 }
 
@@ -29,6 +30,8 @@ type Configure struct {
 	PidsMax            int64
 	MemoryReserveBytes int64
 	Timezone           string
+	Network            *Network  // nil: none
+	Services           *Services // nil: none
 }
 
 // HostEntry is a line of /etc/hosts.
@@ -119,6 +122,11 @@ func ParseRequest(line []byte) (Request, error) {
 		r.ReadDir = &ReadDir{absolute(o, "path"), o.integer("limit", 1, 1_000_000, 10_000)}
 	case "poweroff":
 		r.PowerOff = &PowerOff{o.integer("grace_ms", 0, 600_000, 2_000)}
+	case "connect":
+		if o.get("port") == nil && o.err == nil {
+			o.err = errors.New("Field \"port\" is missing")
+		}
+		r.Connect = &Connect{int(o.integer("port", 1, 65535, 0))}
 	}
 	return r, o.err
 }
@@ -185,6 +193,7 @@ func parseConfigure(o *object) *Configure {
 		MemoryReserveBytes: o.integer("memory_reserve_bytes", 0, maxSafe, 32<<20),
 	}
 	parseRoot(o, c)
+	c.Network, c.Services = parseNetwork(o), parseServices(o)
 	for _, mount := range o.children("mounts") {
 		m := Mount{mount.str("device"), mount.str("fstype"), absolute(mount, "mountpoint"), mount.boolean("read_only")}
 		o.adopt(mount)

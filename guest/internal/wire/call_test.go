@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"encoding/json"
+	"net/netip"
+	"testing"
+)
+
+func TestCallVectors(t *testing.T) {
+	var v struct {
+		Calls   []struct{ Name, Line string }
+		Answers []struct {
+			Name, Line string
+			Answer     Answer
+		}
+		InvalidAnswers []struct{ Name, Line string } `json:"invalid_answers"`
+	}
+	vectors(t, "calls.json", &v)
+	lines := map[string][]byte{
+		"tcp":           TCPCall(netip.MustParseAddrPort("93.184.216.34:443"), 40112),
+		"tcp over IPv6": TCPCall(netip.MustParseAddrPort("[2606:2800:220:1::1]:80"), 1),
+		"udp":           UDPCall(netip.MustParseAddrPort("1.1.1.1:123"), 5000),
+		"dns":           DNSCall(netip.MustParseAddr("10.0.2.3")),
+		"unmediated":    UnmediatedCall("icmp", netip.MustParseAddr("8.8.8.8"), 3),
+		"secret":        SecretCall("TOKEN"),
+		"mediation":     MediationCall(),
+	}
+	if len(v.Calls) != len(lines) {
+		t.Error(len(v.Calls), len(lines))
+	}
+	for _, c := range v.Calls {
+		if have := string(lines[c.Name]); have != c.Line {
+			t.Errorf("%s: %q, want %q", c.Name, have, c.Line)
+		}
+	}
+	for _, a := range v.Answers {
+		if have, err := ParseAnswer([]byte(a.Line)); err != nil || have != a.Answer {
+			t.Errorf("%s: %v %v", a.Name, have, err)
+		}
+	}
+	for _, a := range v.InvalidAnswers {
+		if have, err := ParseAnswer([]byte(a.Line)); err == nil {
+			t.Errorf("%s: accepted as %v", a.Name, have)
+		}
+	}
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(`{"ok":false,"code":"denied","message":"x"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if a, err := ParseAnswer(line); err == nil {
+			if !a.OK && a.Code == "" {
+				t.Fatal(a)
+			}
+			if _, err := json.Marshal(a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
