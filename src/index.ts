@@ -35,6 +35,8 @@ export { type ImageStore, openStore } from "./image/store.ts";
 export type { StoredImage } from "./image/stored-image.ts";
 export { type Kernels, openKernels } from "./kernel/kernels.ts";
 export { createEngine } from "./registry.ts";
+export type { SecretCheck } from "./secret/check.ts";
+export { secretCheckJson } from "./secret/check-json.ts";
 export type { Flags } from "./spec/flags.ts";
 export type { LoadedSpec } from "./spec/load.ts";
 export type { RunPlan, Surface } from "./spec/plan.ts";
@@ -78,6 +80,12 @@ export const diagnose: typeof import("./doctor/doctor.ts").diagnose = async (...
 export const mend: typeof import("./doctor/mend.ts").mend = async (...args) => {
   const doctor = await import("./doctor/mend.ts");
   return await doctor.mend(...args);
+};
+
+/** Resolves `NAME=reference` texts and tells of each whether it gives a value, never the value. */
+export const checkSecrets: typeof import("./secret/check.ts").checkSecrets = async (...args) => {
+  const secrets = await import("./secret/check.ts");
+  return await secrets.checkSecrets(...args);
 };
 
 /** Builds a root file system from an image. */

@@ -58,6 +58,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: () => import("./commands/doctor.ts"),
   },
   {
+    name: "secret",
+    aliases: [],
+    summary: "Check references to secrets, and show who read which",
+    load: () => import("./commands/secret.ts"),
+  },
+  {
     name: "ps",
     aliases: ["list", "ls"],
     summary: "Show the workspaces of the state directory",
@@ -113,7 +119,6 @@ export const plannedCommands: readonly string[] = [
   "result",
   "resume",
   "rm",
-  "secret",
   "serve",
   "snapshot",
   "start",
