@@ -1,7 +1,6 @@
 package initsys
 
 import (
-	"encoding/hex"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -78,11 +77,11 @@ func renewMachineID() {
 		return
 	}
 	have, _ := read(machineIDPath)
-	if id, err := hex.DecodeString(strings.TrimSpace(have)); err != nil || len(id) != 16 {
+	have = strings.TrimSpace(have)
+	if len(have) != 32 || strings.Trim(have, hexDigits) != "" {
 		return
 	}
-	id := randomUUID()
-	if failure := replace(machineIDPath, hex.EncodeToString(id[:])+"\n"); failure != nil {
+	if failure := replace(machineIDPath, hexText(randomUUID())+"\n"); failure != nil {
 		fault.Log(failure.Message)
 	}
 }
@@ -95,8 +94,7 @@ const (
 // renewBootID hides the kernel's boot id, which stays what it was once somebody has read it, behind one of
 // this machine's own.
 func renewBootID() {
-	id := randomUUID()
-	h := hex.EncodeToString(id[:])
+	h := hexText(randomUUID())
 	text := h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:] + "\n"
 	_ = unix.Unmount(bootIDPath, unix.MNT_DETACH)
 	err := writeFile(newBootPath, text)
@@ -110,6 +108,16 @@ func renewBootID() {
 	if err != nil {
 		fault.Log("cannot renew the boot id: " + err.Error())
 	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+func hexText(id [16]byte) string {
+	text := make([]byte, 0, 2*len(id))
+	for _, b := range id {
+		text = append(text, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return string(text)
 }
 
 // randomUUID draws from the kernel's generator, never from one of our own: ours may have been saved.
