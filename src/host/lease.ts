@@ -1,17 +1,19 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "./file-error.ts";
 import { writeFileAtomic } from "./files.ts";
-import { isOwnerGone, startHeartbeat } from "./heartbeat.ts";
+import { isSilentSinceNoted, ownerState, startHeartbeat, watchNoteOf } from "./heartbeat.ts";
 import { sweepLocks } from "./lock.ts";
 import { isAlive, ownIdentity, type ProcessIdentity, parseIdentity } from "./process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "./state-layout.ts";
 
 const killWaitMs = 5_000;
 const killPollMs = 10;
+/** A file is written beside its name in a moment; what is older was left by a killed writer. */
+const temporaryMsMax = 10 * 60_000;
 
 /** What a lease says about a running machine; enough to end it and to tidy up after it. */
 export interface LeaseFields {
@@ -21,12 +23,22 @@ export interface LeaseFields {
   readonly vmm: ProcessIdentity | null;
   /** A directory inside the layout's `runtime`, removed with the lease. */
   readonly runtimeDir: string | null;
+  /** A directory of the user in which the run makes a `stagingPrefix` directory now and then. */
+  readonly outputDir: string | null;
+}
+
+/** How the names begin of what a run stages beside its outputs: its own and nobody else's. */
+export function stagingPrefix(runtimeDir: string): string {
+  return `.collecting-${basename(runtimeDir)}-`;
 }
 
 export interface LeaseRecord extends LeaseFields {
   readonly path: string;
   readonly owner: ProcessIdentity;
   readonly startedAt: Date;
+  /** When the owner last touched the lease, by the wall clock. */
+  readonly touchedAtMs: number;
+  /** What can be said at once; a silent stranger counts as dead here, and is watched before anything goes. */
   readonly ownerAlive: boolean;
   readonly vmmAlive: boolean;
 }
@@ -46,7 +58,13 @@ export async function takeLease(
 ): Promise<Lease> {
   await ensurePrivateDir(layout.leases);
   const path = join(layout.leases, `${record.workspace}.${randomHex(6)}.json`);
-  let fields: LeaseFields = { supervisor: "unknown", vmm: null, runtimeDir: null, ...record };
+  let fields: LeaseFields = {
+    supervisor: "unknown",
+    vmm: null,
+    runtimeDir: null,
+    outputDir: null,
+    ...record,
+  };
   const startedAt = new Date().toISOString();
   const save = () =>
     writeFileAtomic(
@@ -65,28 +83,56 @@ export async function takeLease(
     async release() {
       released = true;
       stopHeartbeat();
-      await rm(path, { force: true }).catch(() => {});
+      await removeLeaseFile(path).catch(() => {});
     },
   };
 }
 
 /** Every lease of this state directory, oldest first; unreadable files are left out. */
 export async function listLeases(layout: StateLayout): Promise<readonly LeaseRecord[]> {
-  const names = await readdir(layout.leases).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${layout.leases}" cannot be read`);
-  });
-  const found: LeaseRecord[] = [];
-  for (const name of names.filter((each) => each.endsWith(".json") && !each.startsWith("."))) {
-    const record = await readLease(join(layout.leases, name));
-    if (record !== null) found.push(record);
-  }
-  return found.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
+  return (await readLeases(layout)).records;
 }
 
-async function readLease(path: string): Promise<LeaseRecord | null> {
+/** A lease file that does not say whose it is; what it protects is known by its name alone. */
+export interface UnreadableLease {
+  readonly path: string;
+  readonly workspace: string;
+  readonly touchedAtMs: number;
+}
+
+/** As `listLeases`, with the files that cannot be read. */
+export async function readLeases(layout: StateLayout): Promise<{
+  readonly records: readonly LeaseRecord[];
+  readonly unreadable: readonly UnreadableLease[];
+}> {
+  const records: LeaseRecord[] = [];
+  const unreadable: UnreadableLease[] = [];
+  for (const name of await namesIn(layout.leases)) {
+    if (!name.endsWith(".json") || name.startsWith(".")) continue;
+    const path = join(layout.leases, name);
+    const facts = await stat(path).catch(() => null);
+    // It was given back meanwhile.
+    if (facts === null) continue;
+    const record = parseLease(path, await readFile(path, "utf8").catch(() => ""), facts.mtimeMs);
+    if (record !== null) records.push(record);
+    else if (await stat(path).catch(() => null)) {
+      const workspace = name.replace(/\.[0-9a-f]+\.json$/, "");
+      unreadable.push({ path, workspace, touchedAtMs: facts.mtimeMs });
+    }
+  }
+  records.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
+  return { records, unreadable };
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return await readdir(dir).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw fileError(error, `Directory "${dir}" cannot be read`);
+  });
+}
+
+function parseLease(path: string, text: string, touchedAtMs: number): LeaseRecord | null {
   try {
-    const [text, facts] = await Promise.all([readFile(path, "utf8"), stat(path)]);
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return null;
     const raw = value as Record<string, unknown>;
@@ -97,11 +143,13 @@ async function readLease(path: string): Promise<LeaseRecord | null> {
       path,
       owner,
       vmm,
+      touchedAtMs,
       workspace: raw.workspace,
       supervisor: typeof raw.supervisor === "string" ? raw.supervisor : "unknown",
       runtimeDir: typeof raw.runtimeDir === "string" ? raw.runtimeDir : null,
+      outputDir: typeof raw.outputDir === "string" ? raw.outputDir : null,
       startedAt: new Date(typeof raw.startedAt === "string" ? raw.startedAt : 0),
-      ownerAlive: !isOwnerGone(owner, facts.mtimeMs),
+      ownerAlive: ownerState(owner, touchedAtMs) === "alive",
       vmmAlive: vmm !== null && isAlive(vmm),
     };
   } catch {
@@ -119,15 +167,26 @@ export interface Collected {
 
 /**
  * Ends what dead owners left behind: kills their VMMs (only the very process the lease names),
- * removes their runtime directories, leases and locks. Machines of living owners are not touched.
+ * removes their runtime directories, leases and locks. Machines of living owners are not touched; an
+ * owner that cannot be looked at is watched over several calls first.
  * May run in many processes at once and any number of times. `host_tool_failed` when a VMM survives.
  */
 export async function collectLeases(op: Op, layout: StateLayout): Promise<readonly Collected[]> {
   const collected: Collected[] = [];
-  for (const lease of await listLeases(layout)) {
+  const { records, unreadable } = await readLeases(layout);
+  for (const lease of records) {
     op.check();
-    if (!lease.ownerAlive) collected.push(await collect(op, layout, lease));
+    const state = ownerState(lease.owner, lease.touchedAtMs);
+    if (state === "alive") continue;
+    if (state === "silent" && !(await isSilentSinceNoted(lease.path, lease.touchedAtMs))) continue;
+    collected.push(await collect(op, layout, lease));
   }
+  for (const lease of unreadable) {
+    if (!(await isSilentSinceNoted(lease.path, lease.touchedAtMs))) continue;
+    await removeLeaseFile(lease.path);
+    collected.push({ workspace: lease.workspace, killedPid: null, removedDir: null });
+  }
+  await sweepLeaseFiles(layout);
   await sweepLocks(op, layout.locks);
   return collected;
 }
@@ -136,9 +195,44 @@ async function collect(op: Op, layout: StateLayout, lease: LeaseRecord): Promise
   const killedPid = lease.vmm === null ? null : await killExactly(op, lease.vmm);
   const dir = lease.runtimeDir;
   const removedDir = dir !== null && isInside(layout.runtime, dir) ? dir : null;
-  if (removedDir !== null) await rm(removedDir, { recursive: true, force: true, maxRetries: 3 });
-  await rm(lease.path, { force: true });
+  if (removedDir !== null) {
+    if (lease.outputDir !== null) await sweepStaging(lease.outputDir, removedDir);
+    await rm(removedDir, { recursive: true, force: true, maxRetries: 3 });
+  }
+  await removeLeaseFile(lease.path);
   return { workspace: lease.workspace, killedPid, removedDir };
+}
+
+/** What a killed run was about to write, under names that nobody else gives. */
+async function sweepStaging(outputDir: string, runtimeDir: string): Promise<void> {
+  const names = await readdir(outputDir).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(stagingPrefix(runtimeDir)))) {
+    // The directory is the user's by now, and may be read-only: that keeps nobody from tidying up the rest.
+    await rm(join(outputDir, name), { recursive: true, force: true, maxRetries: 3 }).catch(
+      () => {},
+    );
+  }
+}
+
+async function removeLeaseFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(watchNoteOf(path), { force: true });
+}
+
+/** Half-written files of killed writers, and notes about leases that are gone. */
+async function sweepLeaseFiles(layout: StateLayout): Promise<void> {
+  const names = await namesIn(layout.leases);
+  for (const name of names) {
+    const path = join(layout.leases, name);
+    const note = watchNoteOf("");
+    const isOrphan = name.endsWith(note) && !names.includes(name.slice(0, -note.length));
+    if (isOrphan || (name.endsWith(".tmp") && (await isOld(path)))) await rm(path, { force: true });
+  }
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const facts = await stat(path).catch(() => null);
+  return facts !== null && Date.now() - facts.mtimeMs > temporaryMsMax;
 }
 
 async function killExactly(op: Op, vmm: ProcessIdentity): Promise<number | null> {

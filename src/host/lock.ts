@@ -4,8 +4,13 @@ import { errnoOf, MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "./file-error.ts";
-import { isOwnerGone, startHeartbeat } from "./heartbeat.ts";
-import { ownIdentity, type ProcessIdentity, parseIdentity } from "./process-identity.ts";
+import { BeatWatch, ownerState, startHeartbeat } from "./heartbeat.ts";
+import {
+  livenessOf,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from "./process-identity.ts";
 import { ensurePrivateDir } from "./state-layout.ts";
 
 /*
@@ -66,10 +71,13 @@ export async function sweepLocks(op: Op, dir: string): Promise<number> {
     op.check();
     const path = join(dir, name);
     const holder = await readHolder(path);
-    if (holder === null || !isOwnerGone(holder.owner, holder.touchedAtMs)) continue;
-    // A claim has one writer and a name of its own: nothing to race with.
-    if (name.endsWith(claimSuffix)) await rm(path, { force: true });
-    else await breakStale(op, path, 0);
+    if (holder === null) continue;
+    const state = ownerState(holder.owner, holder.touchedAtMs);
+    // A claim has one writer, who needs it for a moment, and a name of its own: nothing to race with.
+    if (name.endsWith(claimSuffix) && state !== "alive") await rm(path, { force: true });
+    // A silent stranger's lock waits for whoever wants it and has the time to watch it.
+    else if (state === "gone") await breakStale(op, path, holder, 0);
+    else continue;
     removed++;
   }
   return removed;
@@ -84,14 +92,15 @@ async function acquire(
   const startedAt = op.clock.monotonic();
   let pollMs = pollMsMin;
   let noted = false;
+  const watch = new BeatWatch();
   for (;;) {
     op.check();
     const nonce = await tryAcquire(path);
     if (nonce !== null) return nonce;
     const holder = await readHolder(path);
     if (holder === null) continue;
-    if (isOwnerGone(holder.owner, holder.touchedAtMs)) {
-      await breakStale(op, path, depth);
+    if (isGone(holder) || isSilentStranger(holder, watch, op)) {
+      await breakStale(op, path, holder, depth);
       continue;
     }
     const leftMs = op.remainingMs() - giveUpEarlyMs;
@@ -153,7 +162,17 @@ async function createWithoutLink(path: string, body: string): Promise<boolean> {
   }
 }
 
-async function breakStale(op: Op, path: string, depth: number): Promise<void> {
+function isGone(holder: Holder): boolean {
+  return ownerState(holder.owner, holder.touchedAtMs) === "gone";
+}
+
+function isSilentStranger(holder: Holder, watch: BeatWatch, op: Op): boolean {
+  const silent = watch.isSilent(holder.touchedAtMs, op.clock.monotonic());
+  return silent && (holder.owner === null || livenessOf(holder.owner) === "foreign");
+}
+
+/** Removes the lock that was judged, unless it has changed since. */
+async function breakStale(op: Op, path: string, judged: Holder, depth: number): Promise<void> {
   if (depth >= breakerDepthMax) {
     throw new MicroagentError(
       "store_corrupt",
@@ -167,9 +186,8 @@ async function breakStale(op: Op, path: string, depth: number): Promise<void> {
   const nonce = await acquire(op, breaker, undefined, depth + 1);
   try {
     const holder = await readHolder(path);
-    if (holder !== null && isOwnerGone(holder.owner, holder.touchedAtMs)) {
-      await rm(path, { force: true });
-    }
+    const same = holder?.nonce === judged.nonce && holder.touchedAtMs === judged.touchedAtMs;
+    if (holder !== null && (same || isGone(holder))) await rm(path, { force: true });
   } finally {
     await release(breaker, nonce);
   }

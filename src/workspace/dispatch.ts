@@ -20,7 +20,6 @@ import { stopSignalOf } from "./signals.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
 import { type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
-import { keptPathOf } from "./workspace-dir.ts";
 
 /** A one-shot run, fully resolved. */
 export interface DispatchRequest {
@@ -132,7 +131,12 @@ export async function dispatch(
 
   return {
     workspace: request.boot.name,
-    termination: insistOnOutputs(request, run.termination, outputs),
+    termination: insistOnOutputs(
+      request,
+      run.termination,
+      outputs,
+      workspace?.directory.keepFailure ?? null,
+    ),
     boot: workspace?.report ?? null,
     startedAt: run.startedAt,
     exitedAt: run.exitedAt,
@@ -140,8 +144,7 @@ export async function dispatch(
     stderr: run.stderr,
     outputs,
     outputDir: isNameTaken(run.termination) ? null : request.outputDir,
-    keptAt:
-      workspace !== null && request.keep ? keptPathOf(engine.layout, request.boot.name) : null,
+    keptAt: workspace?.directory.keptAt ?? null,
     timingsMs: times.totalsMs(),
     timeline: times.spans(),
   };
@@ -257,16 +260,19 @@ export function isNameTaken(end: Termination): boolean {
 }
 
 /**
- * A successful run whose outputs were lost on this host has failed; so has one that misses outputs,
- * under `--require-outputs`. A guest that failed by itself keeps its code.
+ * A successful run whose outputs or kept workspace were lost on this host has failed; so has one that
+ * misses outputs, under `--require-outputs`. A guest that failed by itself keeps its code.
  */
 function insistOnOutputs(
   request: DispatchRequest,
   end: Termination,
   outputs: CollectedOutputs,
+  keepFailure: MicroagentError | null,
 ): Termination {
   if (end.kind !== "exited" || end.exitCode !== 0) return end;
   const error: MicroagentError | null =
-    lostOnHost(outputs) ?? (request.requireOutputs ? missingOutputsError(outputs) : null);
+    lostOnHost(outputs) ??
+    keepFailure ??
+    (request.requireOutputs ? missingOutputsError(outputs) : null);
   return error === null ? end : { kind: "failed", error };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
-import { collectLeases, listLeases } from "../host/lease.ts";
+import { collectLeases, listLeases, readLeases } from "../host/lease.ts";
 import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import { openStore } from "../image/store.ts";
@@ -68,6 +68,8 @@ export interface GarbageReport {
   }[];
   /** Kept workspaces that were removed because the caller asked for it. */
   readonly removedKept: readonly string[];
+  /** Leases that cannot be read: what they protect stays until their owners have been silent for a while. */
+  readonly unreadable: readonly string[];
 }
 
 /**
@@ -82,11 +84,14 @@ export async function collectGarbage(
   const collected = [...(await collectLeases(op, layout))];
   // Directories first, leases second: a lease is written before its directory is made.
   const runtimeNames = await namesIn(layout.runtime);
-  const leased = new Set((await listLeases(layout)).map((lease) => lease.runtimeDir));
+  const { records, unreadable } = await readLeases(layout);
+  const leased = new Set(records.map((lease) => lease.runtimeDir));
   for (const name of runtimeNames) {
     // No lease names it: its owner died between releasing the one and removing the other.
     const dir = join(layout.runtime, name);
     if (leased.has(dir)) continue;
+    // A damaged lease no longer says which directory it is for, but its name says whose.
+    if (unreadable.some((lease) => name.startsWith(`${lease.workspace}.`))) continue;
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
     collected.push({ workspace: name, killedPid: null, removedDir: dir });
   }
@@ -98,7 +103,7 @@ export async function collectGarbage(
       removedKept.push(name);
     }
   }
-  return { collected, removedKept };
+  return { collected, removedKept, unreadable: unreadable.map((lease) => lease.path) };
 }
 
 async function namesIn(dir: string): Promise<string[]> {

@@ -3,7 +3,6 @@ import { join, posix } from "node:path";
 import type { TreeItem } from "../agent/tree.ts";
 import type { TreeManifest } from "../agent/tree-manifest.ts";
 import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
-import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { makeDirs } from "../host/make-dirs.ts";
@@ -132,8 +131,9 @@ async function collectOne(
     maxEntries: caps.files,
     maxBytes: caps.bytes,
   });
-  const staging = join(outputDir, `.collecting-${output.name}-${randomHex(4)}`);
+  const staging = await workspace.directory.stagingIn(outputDir, output.name);
   try {
+    await rm(staging, { recursive: true, force: true });
     await makeDirs(staging);
     const rooted = new RootedItems(items, posix.basename(output.path));
     const { writeHostTree } = await import("../agent/host-tree.ts");

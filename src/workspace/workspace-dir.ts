@@ -5,7 +5,7 @@ import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
-import { type Lease, listLeases, takeLease } from "../host/lease.ts";
+import { type Lease, listLeases, stagingPrefix, takeLease } from "../host/lease.ts";
 import { withLock } from "../host/lock.ts";
 import { identityOf } from "../host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
@@ -23,8 +23,14 @@ export interface WorkspaceDir {
   /** Notes whose process the machine is, so that a later run can collect it. */
   recordMachine(supervisor: string, machine: Machine): Promise<void>;
   writeRecord(fileName: string, value: unknown): Promise<void>;
+  /** A name in `outputDir` that only this run gives; from now on a killed run's are collected. */
+  stagingIn(outputDir: string, name: string): Promise<string>;
   /** Marks the directory to outlive the run. */
   keep(): void;
+  /** Where the directory has been kept; null when it was not to be, or could not be. */
+  readonly keptAt: string | null;
+  /** Why it could not be kept. */
+  readonly keepFailure: MicroagentError | null;
   /** Gives the lease back and removes or moves the directory. May be called again. */
   release(): Promise<void>;
 }
@@ -52,7 +58,10 @@ export async function openWorkspaceDir(
   }
 
   let kept = false;
+  let keptAt: string | null = null;
+  let keepFailure: MicroagentError | null = null;
   let released = false;
+  let staging: string | null = null;
   return {
     path,
     consolePath: join(path, "serial.log"),
@@ -67,15 +76,34 @@ export async function openWorkspaceDir(
     },
     writeRecord: (fileName, value) =>
       writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`),
+    async stagingIn(outputDir, name) {
+      if (staging !== outputDir) await lease.update({ outputDir });
+      staging = outputDir;
+      return join(outputDir, `${stagingPrefix(path)}${name}`);
+    },
     keep() {
       kept = true;
+    },
+    get keptAt() {
+      return keptAt;
+    },
+    get keepFailure() {
+      return keepFailure;
     },
     async release() {
       if (released) return;
       released = true;
-      if (kept) await rename(path, keptPath);
-      else await rm(path, { recursive: true, force: true, maxRetries: 3 });
-      await lease.release();
+      try {
+        if (kept) {
+          await rename(path, keptPath);
+          keptAt = keptPath;
+        }
+      } catch (error) {
+        keepFailure = fileError(error, `Workspace "${name}" cannot be kept at "${keptPath}"`);
+      } finally {
+        if (keptAt === null) await rm(path, { recursive: true, force: true, maxRetries: 3 });
+        await lease.release();
+      }
     },
   };
 }

@@ -149,3 +149,16 @@ test("two runs of one Agentfile at once both run: its name gives way, --name doe
   const kinds = (await Promise.all([insisting(), insisting()])).map((run) => run.termination.kind);
   expect(kinds.sort()).toEqual(["exited", "failed"]);
 });
+
+test("a workspace that cannot be kept is not said to be kept, and its run has failed", async () => {
+  const { engine } = await memoryEngine(dir, {});
+  const kept = join(engine.layout.workspaces, "keeper");
+  const blocking = async () => {
+    await mkdir(join(kept, "in the way"), { recursive: true });
+  };
+  const flags = { name: "keeper", keep: true, command: [], exec: "echo up" };
+  const result = await runPlanOnce(engine, planOf(flags), { onOutput: blocking });
+  expect(result).toMatchObject({ keptAt: null, termination: { error: { code: "store_corrupt" } } });
+  expect(await readdir(engine.layout.leases)).toEqual([]);
+  expect(await readdir(engine.layout.runtime)).toEqual([]);
+});

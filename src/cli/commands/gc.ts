@@ -17,13 +17,18 @@ export function define(command: Command, terminal: Terminal): void {
           killed_pid: each.killedPid,
           removed_dir: each.removedDir,
         }));
-        const document = { collected, removed_kept: report.removedKept };
+        const { removedKept, unreadable } = report;
+        const document = { collected, removed_kept: removedKept, unreadable_leases: unreadable };
         await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
         return;
       }
       for (const each of report.collected) {
         const killed = each.killedPid === null ? "" : `, ended its VMM (pid ${each.killedPid})`;
         await terminal.writeOut(`collected ${each.workspace}${killed}\n`);
+      }
+      for (const path of report.unreadable) {
+        const text = `lease "${path}" cannot be read: what it protects stays until nobody has touched it for a while`;
+        await terminal.writeErr(`warning: ${text}\n`);
       }
       for (const name of report.removedKept) await terminal.writeOut(`removed ${name}\n`);
       if (report.collected.length + report.removedKept.length === 0) {

@@ -5,12 +5,18 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Progress, withOp } from "../../../src/base/op.ts";
+import { type Clock, type Progress, realClock, withOp } from "../../../src/base/op.ts";
 import { sweepLocks, withLock } from "../../../src/host/lock.ts";
 import { ownIdentity } from "../../../src/host/process-identity.ts";
 import { type Compiled, compileForNode } from "../../support/compiled.ts";
 
 const contender = "test/unit/host/lock-contender.ts";
+/** Ten minutes of it pass in three seconds. */
+const quickClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now() * 200,
+  after: (ms, callback) => realClock.after(ms / 200, callback),
+};
 let compiled: Compiled;
 let dir: string;
 let children: ChildProcess[];
@@ -65,6 +71,9 @@ describe("withLock", () => {
     for (const child of survivors) {
       expect(lines.filter((line) => line === `enter ${child.pid}`)).toHaveLength(25);
     }
+    // Who is killed between making and filling a claim leaves one that names nobody: it has to get old.
+    const longAgo = new Date(Date.now() - 3_600_000);
+    for (const name of await readdir(dir)) await utimes(join(dir, name), longAgo, longAgo);
     await withOp("t", {}, (op) => sweepLocks(op, dir));
     expect((await readdir(dir)).filter((name) => name.startsWith("a.lock"))).toEqual([]);
   }, 60_000);
@@ -139,16 +148,31 @@ describe("withLock", () => {
     expect(most).toBe(1);
   }, 30_000);
 
-  test("respects a foreign owner until its heartbeat is old", async () => {
+  test("respects a foreign owner until its heartbeat is old and stays away", async () => {
     const path = join(dir, "a.lock");
     const owner = { ...ownIdentity(), bootId: "another boot" };
     await writeFile(path, JSON.stringify({ owner, nonce: "n" }));
-    const attempt = () =>
-      withOp("t", { timeoutMs: 300 }, (op) => op.race(withLock(op, path, async () => "mine")));
-    await expect(attempt()).rejects.toMatchObject({ code: "lock_timeout" });
+    const attempt = (timeoutMs: number, clock = realClock) =>
+      withOp("t", { timeoutMs, clock }, (op) => op.race(withLock(op, path, async () => "mine")));
+    await expect(attempt(300)).rejects.toMatchObject({ code: "lock_timeout" });
+    // Old by the wall clock only, as after a jump: the next beat may come any moment.
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(path, longAgo, longAgo);
-    expect(await attempt()).toBe("mine");
+    await expect(attempt(300)).rejects.toMatchObject({ code: "lock_timeout" });
+    expect(await attempt(600_000, quickClock)).toBe("mine");
+  });
+
+  test("a lock from the future is silent too, once it was watched for longer", async () => {
+    const path = join(dir, "a.lock");
+    await writeFile(path, "");
+    const later = new Date(Date.now() + 3_600_000);
+    await utimes(path, later, later);
+    const attempt = (timeoutMs: number) =>
+      withOp("t", { timeoutMs, clock: quickClock }, (op) =>
+        op.race(withLock(op, path, async () => "mine")),
+      );
+    await expect(attempt(30_000)).rejects.toMatchObject({ code: expect.stringMatching("timeout") });
+    expect(await attempt(600_000)).toBe("mine");
   });
 
   test("an unreadable lock file counts as foreign", async () => {
@@ -156,6 +180,8 @@ describe("withLock", () => {
     await writeFile(path, "");
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(path, longAgo, longAgo);
-    expect(await withOp("t", {}, (op) => withLock(op, path, async () => "mine"))).toBe("mine");
+    expect(
+      await withOp("t", { clock: quickClock }, (op) => withLock(op, path, async () => "mine")),
+    ).toBe("mine");
   });
 });
