@@ -176,6 +176,7 @@ export const errorTable = {
   machine_killed: { blame: "host", kind: "transient", meaning: "The VMM process was killed" },
   workspace_not_found: { blame: "user", kind: "not_found", meaning: "No such workspace" },
   name_taken: { blame: "user", kind: "conflict", meaning: "The workspace name is in use" },
+  port_taken: { blame: "user", kind: "conflict", meaning: "A host port to publish is in use" },
   // The channel and the agent
   channel_closed: {
     blame: "guest",
@@ -212,6 +213,16 @@ export const errorTable = {
     blame: "user",
     kind: "not_found",
     meaning: "A declared output does not exist in the guest",
+  },
+  result_not_found: {
+    blame: "user",
+    kind: "not_found",
+    meaning: "There is no record of a run at this place",
+  },
+  result_invalid: {
+    blame: "user",
+    kind: "permanent",
+    meaning: "A file is no record of a run, or a damaged one",
   },
   output_refused: {
     blame: "guest",

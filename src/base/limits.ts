@@ -51,6 +51,16 @@ export const limits = {
     bytesMax: 10 * GiB,
     pathBytesMax: 4096,
   },
+  report: {
+    /** A `result.json` holds two captured outputs; a text may be six times as long in JSON. */
+    resultBytesMax: 128 * MiB,
+    /** Bytes of a captured output that a page shows, from its end. */
+    consoleBytesMax: 256 * KiB,
+    /** Rows of a table; what is more is counted. */
+    rowsMax: 500,
+    /** Records that are merged into one. */
+    runsMax: 1000,
+  },
   image: {
     manifestBytesMax: 4 * MiB,
     configBytesMax: 8 * MiB,
@@ -115,6 +125,12 @@ export const limits = {
     /** One setup script. */
     setupFileBytesMax: 1 * MiB,
   },
+  ports: {
+    /** Connections to all published ports of one workspace at once. */
+    connectionsMax: 256,
+    /** How long the guest may take to say whether a port is open. */
+    connectMs: 30_000,
+  },
   console: {
     /** The console's tail kept in memory for error reports. */
     tailBytes: 64 * KiB,
@@ -147,6 +163,50 @@ export const limits = {
     requestsPerSecond: 10,
     /** The access log of one workspace; a guest that asks for ever must not fill the disk. */
     auditBytesMax: 16 * MiB,
+  },
+  swap: {
+    /** How long a workspace's authority and its leaves are valid. */
+    authorityDays: 365,
+    /** Leaves kept; a rule for a whole domain could otherwise fill memory. */
+    leavesMax: 256,
+    /** Roots of the system or the user in one file. */
+    bundleBytesMax: 4 * MiB,
+    /** TLS with the guest from its first byte to its last handshake message. */
+    handshakeMs: 20_000,
+    /** Connecting to the upstream, TLS included. */
+    upstreamConnectMs: 30_000,
+    /** From the end of one exchange to the complete head of the next: idle guests and slow heads. */
+    headMs: 60_000,
+    /** An exchange on which nothing moves in either direction; models think for minutes. */
+    silenceMs: 15 * 60_000,
+    /** All header lines of one request or answer, names and values. */
+    headBytesMax: 64 * KiB,
+    headFieldsMax: 256,
+    /** Requests at once on one HTTP/2 connection. */
+    streamsMax: 100,
+    /** Connections to an HTTP/1.1 upstream for one of the guest. */
+    upstreamConnectionsMax: 16,
+    /** HTTP/2 receive window of a stream: full speed at a usual distance. */
+    streamWindowBytes: 1 * MiB,
+    /** Shorter than this a credential cannot be told from ordinary text when it comes back. */
+    credentialBytesMin: 8,
+    /** What fits in one header line that servers take. */
+    credentialBytesMax: 16 * KiB,
+    /** Values that were put in, remembered so that an answer cannot bring one of them back. */
+    rememberedMax: 64,
+    /** How long a resolved static credential is used before its reference is asked again. */
+    staticTtlMs: 5 * 60_000,
+    /** After a failed acquisition the next one waits this long: a guest must not hammer a vault. */
+    failureTtlMs: 1_000,
+    /** Acquiring a credential, whatever it takes. */
+    acquireMs: 30_000,
+    /** A token server's answer. */
+    tokenAnswerBytesMax: 256 * KiB,
+    /** A token is renewed this long before it expires, or after half of a short life. */
+    tokenSkewMs: 60_000,
+    /** Life of a token whose server does not say. */
+    tokenTtlMs: 5 * 60_000,
+    tokenTtlMsMax: 24 * 60 * 60_000,
   },
   hostTool: {
     outputBytesMax: 16 * MiB,
