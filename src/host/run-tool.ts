@@ -1,6 +1,7 @@
 import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
+import { deathSignalWords } from "./death-signal.ts";
 import { fullChildEnvironment, minimalChildEnvironment } from "./environment.ts";
 import { onProcessExit } from "./exit-hook.ts";
 import { requireTool } from "./find-tool.ts";
@@ -30,7 +31,7 @@ export interface ToolResult {
 
 /**
  * Runs a program to its end and returns what it printed. The whole process group ends when the op
- * does. `host_tool_missing` with an install hint, `host_tool_failed` with the tail of stderr; the abort
+ * does, and the program is told to end when this process dies. `host_tool_missing` with an install hint, `host_tool_failed` with the tail of stderr; the abort
  * reason of the op when that was the cause.
  */
 export async function runTool(
@@ -45,7 +46,10 @@ export async function runTool(
   const { execa } = await import("execa");
   op.check();
   const interactive = options.interactive === true;
-  const child = execa(path, [...args], {
+  // A person at a terminal ends such a tool himself, and half an installation is worse than a late one.
+  const wrapper = interactive ? [] : await deathSignalWords("TERM");
+  const [command = path, ...words] = [...wrapper, path, ...args];
+  const child = execa(command, words, {
     reject: false,
     extendEnv: false,
     stripFinalNewline: false,

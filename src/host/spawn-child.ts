@@ -1,8 +1,9 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { MicroagentError } from "../base/errors.ts";
-import { hostEnvironment, minimalChildEnvironment } from "./environment.ts";
+import { deathSignalWords } from "./death-signal.ts";
+import { minimalChildEnvironment } from "./environment.ts";
 import { onProcessExit } from "./exit-hook.ts";
-import { findTool, requireTool } from "./find-tool.ts";
+import { requireTool } from "./find-tool.ts";
 import { identityOf, type ProcessIdentity } from "./process-identity.ts";
 
 export interface ChildOptions {
@@ -47,7 +48,7 @@ export interface ChildHandle {
 /** Starts a child that ends no later than this process. `host_tool_missing`, `host_tool_failed`. */
 export async function spawnChild(options: ChildOptions): Promise<ChildHandle> {
   const file = await requireTool(options.file);
-  const wrapper = options.parentDeathSignal ? await deathSignalWrapper(options) : [];
+  const wrapper = options.parentDeathSignal ? await deathSignalWords("KILL", options) : [];
   const [command = file, ...args] = [...wrapper, file, ...options.args];
   const child = spawn(command, args, {
     stdio: options.stdio,
@@ -106,15 +107,4 @@ function started(child: ChildProcess): Promise<Error | null> {
     child.once("spawn", () => resolve(null));
     child.on("error", resolve);
   });
-}
-
-let setpriv: Promise<string | null> | null = null;
-
-async function deathSignalWrapper(options: ChildOptions): Promise<string[]> {
-  if (hostEnvironment.platform !== "linux") return [];
-  setpriv ??= findTool("setpriv");
-  const path = await setpriv;
-  if (path === null) return [];
-  const privileges = options.noNewPrivileges === true ? ["--no-new-privs"] : [];
-  return [path, "--pdeathsig", "KILL", ...privileges, "--"];
 }

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { withOp } from "../../../src/base/op.ts";
+import { deathSignalWords } from "../../../src/host/death-signal.ts";
 import { collectLeases, listLeases, takeLease } from "../../../src/host/lease.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "../../../src/host/process-identity.ts";
 import { type ChildHandle, spawnChild } from "../../../src/host/spawn-child.ts";
@@ -84,6 +85,31 @@ describe("spawnChild", () => {
     owner.process.kill("SIGTERM");
     await untilDead(owner.child);
   }, 20_000);
+
+  test("a tool ends when its owner gets SIGKILL", async () => {
+    const owner = spawn(process.execPath, [compiled.path(ownerScript), dir, "tool"]);
+    cleanUp.push(() => owner.kill("SIGKILL"));
+    let tool: ProcessIdentity | null = null;
+    while (tool === null) {
+      const told = await readFile(join(dir, "tool.pid"), "utf8").catch(() => "");
+      tool = told.endsWith("\n") ? identityOf(Number(told)) : null;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { pid } = tool;
+    cleanUp.push(() => isAlive({ ...tool, pid }) && process.kill(pid, "SIGKILL"));
+    owner.kill("SIGKILL");
+    await untilDead(tool);
+  }, 20_000);
+
+  test("a child whose owner died before it could ask for the signal ends by itself", async () => {
+    const [setpriv = "", ...words] = await deathSignalWords("KILL");
+    // Its parent is this process, not the one it was started for.
+    const orphan = [...words.slice(0, -1), "1", "echo", "ran"];
+    const run = spawnSync(setpriv, orphan, { encoding: "utf8" });
+    expect(run).toMatchObject({ status: 125, stdout: "" });
+    const ours = spawnSync(setpriv, [...words, "echo", "ran"], { encoding: "utf8" });
+    expect(ours).toMatchObject({ status: 0, stdout: "ran\n" });
+  });
 
   test("exit resolves with the code or the signal", async () => {
     const quick = await spawnChild({
