@@ -15,6 +15,7 @@ type machine struct {
 	box         exec.Box
 	root        *root // nil until the root is switched
 	named       wire.Identity
+	secrets     bool // whether their file system is mounted
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }

@@ -29,6 +29,10 @@ type Machine interface {
 	Quiesce() *wire.Failure
 	// Resume gives another identity and lets what was stopped go on.
 	Resume(*wire.Resume) *wire.Failure
+	// PlaceSecrets makes room for secrets and says who owns them.
+	PlaceSecrets(*wire.Secrets) (uid, gid uint32, failure *wire.Failure)
+	// PurgeSecrets overwrites them and takes them away.
+	PurgeSecrets() *wire.Failure
 	// PowerOff ends everything and does not return.
 	PowerOff(grace time.Duration)
 }
@@ -131,7 +135,7 @@ func (s *Server) serve(st *mux.Stream) {
 func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
 
 func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
-	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil) {
+	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil) {
 		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
 		st.Release()
 		return
@@ -158,6 +162,10 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		s.quiesce(st)
 	case req.Resume != nil:
 		s.resume(st, req.Resume)
+	case req.Secrets != nil:
+		s.placeSecrets(st, req.Secrets)
+	case req.Op == "purge_secrets":
+		s.purgeSecrets(st)
 	case req.PowerOff != nil:
 		_ = st.SendLine(wire.OK().Line(), true)
 		st.Release()

@@ -24,6 +24,13 @@ func (*process) Quiesce() *wire.Failure { return nil }
 
 func (*process) Resume(*wire.Resume) *wire.Failure { return nil }
 
+// PlaceSecrets has no place for any: a process must not mount on the host it runs on.
+func (*process) PlaceSecrets(*wire.Secrets) (uid, gid uint32, failure *wire.Failure) {
+	return 0, 0, wire.Fail(wire.Unsupported, "A process has no place for secrets")
+}
+
+func (*process) PurgeSecrets() *wire.Failure { return nil }
+
 func (*process) PowerOff(time.Duration) {
 	exec.KillAll()
 	os.Exit(0)

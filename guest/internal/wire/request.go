@@ -18,6 +18,7 @@ type Request struct {
 	PowerOff  *PowerOff
 	Connect   *Connect
 	Resume    *Resume
+	Secrets   *Secrets
 }
 
 // Configure gives the machine its root and identity.
@@ -105,7 +106,9 @@ func ParseRequest(line []byte) (Request, error) {
 	}
 	r.Op = o.str("op")
 	switch r.Op {
-	case "ping", "quiesce":
+	case "ping", "quiesce", "purge_secrets":
+	case "secrets":
+		r.Secrets = parseSecrets(o)
 	case "resume":
 		r.Resume = parseResume(o)
 	case "configure":
