@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { encodeGuestNetwork, type GuestNetwork, type GuestServices } from "./guest-network.ts";
 
 /** What the guest is told once per boot. */
 export interface Configuration {
@@ -20,6 +21,9 @@ export interface Configuration {
   readonly memoryReserveBytes: number;
   /** Name as in the tz database; without it the image's own holds. */
   readonly timezone?: string | undefined;
+  /** Null or absent: no interface but loopback. */
+  readonly network?: GuestNetwork | null | undefined;
+  readonly services?: GuestServices | null | undefined;
 }
 
 export interface BlockMount {
@@ -57,6 +61,7 @@ export function encodeConfiguration(c: Configuration): Record<string, unknown> {
     pids_max: c.pidsMax,
     memory_reserve_bytes: c.memoryReserveBytes,
     ...(c.timezone === undefined ? {} : { timezone: c.timezone }),
+    ...encodeGuestNetwork(c.network, c.services),
   };
 }
 
