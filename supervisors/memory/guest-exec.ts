@@ -18,6 +18,7 @@ export interface ExecWorld {
   readonly files: MemoryFiles;
   readonly clock: Clock;
   program(name: string): Program | null;
+  readonly call: ProgramRun["call"];
   powerOff(): void;
   /** Called after each piece of output was sent. */
   onOutput(): void;
@@ -56,6 +57,7 @@ export async function serveExec(
     signal: signals.terminated,
     clock: world.clock,
     program: world.program,
+    call: world.call,
     powerOff: world.powerOff,
   };
   const end = await Promise.race([runProgram(program, run), signals.killed, gone]);

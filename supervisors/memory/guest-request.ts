@@ -9,7 +9,14 @@ const size = z.number().int().nonnegative();
 /** The requests an in-memory guest understands, as on the wire. */
 export const guestRequest = z.discriminatedUnion("op", [
   z.object({ op: z.literal("ping") }),
-  z.object({ op: z.literal("configure"), hostname: text, time_unix_ns: text, entropy: text }),
+  z.object({
+    op: z.literal("configure"),
+    hostname: text,
+    time_unix_ns: text,
+    entropy: text,
+    network: z.object({ dns: z.array(text).default([]) }).nullish(),
+  }),
+  z.object({ op: z.literal("connect"), port: z.number().int().min(1).max(65535) }),
   z.object({
     op: z.literal("exec"),
     argv: z.array(text).min(1),

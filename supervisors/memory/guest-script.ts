@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/base/op.ts";
+import type { GuestCallAnswer, GuestConnection } from "./guest-calls.ts";
 import type { MemoryFiles } from "./guest-files.ts";
 
 /** What an in-memory guest is and does. Everything has a default: `{}` is a plain, honest guest. */
@@ -14,6 +15,8 @@ export interface GuestScript {
    * ones (see `builtinPrograms`) and win over them.
    */
   readonly programs?: Readonly<Record<string, Program>>;
+  /** What listens on the guest's TCP ports. The stream is the service's to end. */
+  readonly services?: Readonly<Record<number, (connection: GuestConnection) => Promise<void>>>;
   /** Files that exist from the start, by absolute path; parents are made. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** How the guest misbehaves; null or absent: it does not. */
@@ -43,6 +46,8 @@ export interface ProgramRun {
   readonly clock: Clock;
   /** The command that a name stands for, for programs that run programs. */
   program(name: string): Program | null;
+  /** Asks the host for something, in the words of docs/protocol.md: `{op: "tcp", dst, port, ...}`. */
+  call(request: Readonly<Record<string, unknown>>): Promise<GuestCallAnswer>;
   /** Powers the machine off, as a workload with root's rights can. */
   powerOff(): void;
 }

@@ -1,15 +1,17 @@
 import { posix } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { MessageReader } from "../../src/agent/message-reader.ts";
+import { MicroagentError } from "../../src/base/errors.ts";
 import { type Clock, type Op, realClock, startOp } from "../../src/base/op.ts";
 import { encodeHeader, frameType } from "../../src/channel/frame.ts";
 import { guestHandshake, handshakeMark } from "../../src/channel/handshake.ts";
 import { Session } from "../../src/channel/session.ts";
 import type { ChannelStream } from "../../src/channel/stream.ts";
+import { callHost, connectionOver } from "./guest-calls.ts";
 import { serveExec } from "./guest-exec.ts";
 import { MemoryFiles } from "./guest-files.ts";
 import { builtinPrograms } from "./guest-programs.ts";
-import { GuestCall, guestRequest } from "./guest-request.ts";
+import { GuestCall, type GuestRequest, guestRequest, type RequestOf } from "./guest-request.ts";
 import type { GuestFault, GuestScript, Program } from "./guest-script.ts";
 import { serveGet, servePut, serveReaddir, serveStat } from "./guest-transfer.ts";
 
@@ -110,12 +112,19 @@ class Guest {
     const call = new GuestCall(this.#op, stream, reader);
     const request = guestRequest.safeParse(await reader.line(this.#op));
     if (!request.success) await call.refuse("invalid_request", "The request is not understood");
-    else await this.#answer(call, request.data);
+    else if (request.data.op === "connect") {
+      // From here on the stream is the service's.
+      await this.#connect(call, request.data.port);
+      return;
+    } else await this.#answer(call, request.data);
     stream.end();
     stream.finish();
   }
 
-  async #answer(call: GuestCall, request: (typeof guestRequest)["_output"]): Promise<void> {
+  async #answer(
+    call: GuestCall,
+    request: Exclude<GuestRequest, { readonly op: "connect" }>,
+  ): Promise<void> {
     const always = request.op === "ping" || request.op === "poweroff" || request.op === "configure";
     if (!this.#configured && !always) {
       await call.refuse("not_configured", "The guest was not configured yet");
@@ -126,7 +135,7 @@ class Guest {
         await call.reply({ time_unix_ns: `${Math.round(this.#clock.now())}000000` });
         break;
       case "configure":
-        await this.#configure(call, request.hostname);
+        await this.#configure(call, request);
         break;
       case "exec":
         if (await this.#strike(call)) break;
@@ -154,13 +163,30 @@ class Guest {
     }
   }
 
-  async #configure(call: GuestCall, hostname: string): Promise<void> {
+  /** Hands the stream to what listens on the port; it ends the stream. */
+  async #connect(call: GuestCall, port: number): Promise<void> {
+    const service = this.#script.services?.[port];
+    if (service === undefined) {
+      await call.refuse("refused", `Nothing listens on port ${port}`, "ECONNREFUSED");
+      call.stream.finish();
+      return;
+    }
+    await call.reply();
+    call.reader.release();
+    await service(connectionOver(this.#op, call.stream));
+  }
+
+  async #configure(call: GuestCall, request: RequestOf<"configure">): Promise<void> {
     if (this.#configured) {
       await call.refuse("already_configured", "The guest is configured already");
       return;
     }
     this.#configured = true;
-    this.files.write("/etc/hostname", `${hostname}\n`);
+    this.files.write("/etc/hostname", `${request.hostname}\n`);
+    if (request.network != null) {
+      const lines = request.network.dns.map((address) => `nameserver ${address}\n`);
+      this.files.write("/etc/resolv.conf", lines.join(""));
+    }
     await call.reply({ timings_ms: { total: 0 } });
   }
 
@@ -169,6 +195,11 @@ class Guest {
       files: this.files,
       clock: this.#clock,
       program: (name) => this.#program(name),
+      call: async (request) => {
+        const session = this.#session;
+        if (session === null) throw new MicroagentError("channel_closed", "The guest has no host");
+        return await callHost(this.#op, session, request);
+      },
       powerOff: () => this.#powerOff(),
       onOutput: () => {
         if (this.#fault?.kind === "dies-mid-exec") this.powerDown();
