@@ -54,7 +54,7 @@ export async function ensureBaseImage(
       await using staging = await store.staging.open("base");
       const path = join(staging.path, "base.erofs");
       await op.step("erofs", (step) =>
-        buildErofs(step, image.layers, path, { seedDigest: image.digest }),
+        buildErofs(step, image.layers, path, { seedDigest: image.digest, flushAlong: true }),
       );
       await publish(store, path, image.digest);
       const built = await findBaseImage(store, image.digest);

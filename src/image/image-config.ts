@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MicroagentError } from "../base/errors.ts";
+import { signalNumber } from "../base/signals.ts";
 import { isSha256Digest } from "./digest.ts";
 
 /** What an image says about running it; empty values where it says nothing. */
@@ -55,15 +56,13 @@ const schema = z.object({
   rootfs: z.object({ type: z.literal("layers"), diff_ids: z.array(digest).max(100_000) }),
 });
 
-const signalPattern = /^(?:SIG)?[A-Z0-9]+(?:[+-][0-9]+)?$/;
-
 /** Reads an OCI or Docker image configuration; `image_corrupt` says which field is wrong. */
 export function parseImageConfig(bytes: Uint8Array, what: string): ParsedConfig {
   const parsed = schema.safeParse(parseJson(bytes, what));
   if (!parsed.success) throw schemaFailure(parsed.error, what);
   const { data } = parsed;
   const stopSignal = data.config?.StopSignal ?? "";
-  if (stopSignal !== "" && !signalPattern.test(stopSignal)) {
+  if (stopSignal !== "" && signalNumber(stopSignal) === null) {
     throw new MicroagentError("image_corrupt", `${what} names "${stopSignal}" as its stop signal`);
   }
   return {

@@ -1,6 +1,7 @@
 import type { Op } from "../base/op.ts";
 import type { OutputFile } from "./disk/output-file.ts";
 import { DataArea } from "./erofs/data-area.ts";
+import { readAhead } from "./layer/read-ahead.ts";
 import { readLayer } from "./layer/read-layer.ts";
 import type { LayerBlob } from "./layer.ts";
 import { TarReader } from "./tar/reader.ts";
@@ -32,11 +33,14 @@ export async function unpackLayers(
   const budget = new UnpackBudget();
   const total = layers.reduce((sum, layer) => sum + layer.size, 0);
   let done = 0;
-  for (const [index, layer] of layers.entries()) {
-    const applier = new LayerApplier({ tree, sink: area, budget }, layer, index + 1);
+  let number = 0;
+  for (const open of readAhead(layers)) {
+    const { layer } = open;
+    number++;
+    const applier = new LayerApplier({ tree, sink: area, budget }, layer, number);
     const reader = new TarReader(layer.digest, applier);
     let unpacked = 0;
-    await readLayer(op, layer, (chunk) => {
+    await readLayer(op, open, (chunk) => {
       unpacked += chunk.length;
       budget.takeBytes(layer, chunk.length);
       budget.checkExpansion(layer, unpacked);

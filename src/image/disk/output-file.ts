@@ -5,6 +5,15 @@ import { fileError } from "../../host/file-error.ts";
 
 const bufferBytes = 1 << 20;
 const queuedBytesMax = 8 << 20;
+const flushEveryBytes = 32 << 20;
+
+export interface OutputFileOptions {
+  /**
+   * Begin to flush to the disk while the file is still being written, for a file that is flushed at its end: less
+   * is left to wait for then. Whoever publishes the file still flushes it.
+   */
+  readonly flushAlong?: boolean;
+}
 
 /**
  * A file that is written at arbitrary positions: small neighbouring writes are joined into large
@@ -20,19 +29,23 @@ export class OutputFile {
   #length = 0;
   #queuedBytes = 0;
   #tail: Promise<void> = Promise.resolve();
+  readonly #flushAlong: boolean;
+  #unflushedBytes = 0;
+  #flushing: Promise<void> | null = null;
   #failure: unknown = null;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, options: OutputFileOptions) {
     this.path = path;
     this.#handle = handle;
+    this.#flushAlong = options.flushAlong === true;
   }
 
   /** Creates or truncates the file, 0600. */
-  static async create(path: string): Promise<OutputFile> {
+  static async create(path: string, options: OutputFileOptions = {}): Promise<OutputFile> {
     const handle = await open(path, "w+", 0o600).catch((error) => {
       throw fileError(error, `File "${path}" cannot be created`);
     });
-    return new OutputFile(path, handle);
+    return new OutputFile(path, handle, options);
   }
 
   put(position: number, bytes: Uint8Array, start = 0, end: number = bytes.length): void {
@@ -64,6 +77,7 @@ export class OutputFile {
   async drain(op: Op): Promise<void> {
     this.#flush();
     await op.race(this.#tail);
+    if (this.#flushing !== null) await op.race(this.#flushing);
     this.#throwFailure();
   }
 
@@ -77,6 +91,7 @@ export class OutputFile {
   async close(): Promise<void> {
     this.#length = 0;
     await this.#tail;
+    await this.#flushing;
     await this.#handle.close().catch(() => {});
   }
 
@@ -100,8 +115,26 @@ export class OutputFile {
         this.#failure = error;
       }
       this.#queuedBytes -= full.length;
+      this.#flushBehind(length);
       if (full.length === bufferBytes && this.#spare.length < 4) this.#spare.push(full);
     });
+  }
+
+  /** An error of the disk is told once per opened file, so it is kept for whoever waits next. */
+  #flushBehind(written: number): void {
+    this.#unflushedBytes += written;
+    if (!this.#flushAlong || this.#flushing !== null || this.#unflushedBytes < flushEveryBytes)
+      return;
+    this.#unflushedBytes = 0;
+    this.#flushing = this.#handle.datasync().then(
+      () => {
+        this.#flushing = null;
+      },
+      (error) => {
+        this.#failure ??= error;
+        this.#flushing = null;
+      },
+    );
   }
 
   async #writeAll(bytes: Buffer, length: number, position: number): Promise<void> {

@@ -11,6 +11,8 @@ import { encodeSuperblock } from "./superblock.ts";
 export interface ErofsOptions {
   /** What the image is made of, usually its manifest digest: gives the file system's UUID. */
   readonly seedDigest: string;
+  /** The file will be flushed to the disk at its end: begin while it is being written. */
+  readonly flushAlong?: boolean;
 }
 
 export interface ErofsSummary {
@@ -23,7 +25,7 @@ export interface ErofsSummary {
 
 /**
  * Unpacks layers, lowest first, into one EROFS image at `outPath` (created or overwritten, 0600).
- * Equal layers and seed give equal bytes. Nothing is flushed to the disk: that is for whoever
+ * Equal layers and seed give equal bytes. Flushing it to the disk is for whoever
  * publishes the file. A file that was begun is left behind when it fails. Fails with
  * `image_hostile`, `image_corrupt`, `image_digest_mismatch`, `image_unsupported` or `no_space`.
  */
@@ -33,7 +35,9 @@ export async function buildErofs(
   outPath: string,
   options: ErofsOptions,
 ): Promise<ErofsSummary> {
-  const output = await OutputFile.create(outPath);
+  const output = await OutputFile.create(outPath, {
+    flushAlong: options.flushAlong === true,
+  });
   try {
     const { tree, endBlock } = await unpackLayers(op, layers, output);
     const layout = layOut(tree, endBlock);

@@ -5,7 +5,10 @@ import type { LayerCompression } from "../layer.ts";
 import { FzstdTransform } from "./fzstd-transform.ts";
 
 const chunkBytes = 512 * 1024;
-const queuedChunksMax = 6;
+/** What may wait decompressed, of one layer: the next layer runs ahead while the one before it is read. */
+const queuedBytesMax = 16 * 1024 * 1024;
+/** A stream of tiny chunks must not wait as millions of objects. */
+const queuedChunksMax = 256;
 
 /** Uncompressed chunks of a layer, one at a time; null at the end. */
 export interface Decoder {
@@ -39,6 +42,7 @@ class ChunkQueue implements Decoder {
   readonly #stream: Readable;
   readonly #owned: readonly Transform[];
   readonly #chunks: Buffer[] = [];
+  #queuedBytes = 0;
   #ended = false;
   #failure: Error | null = null;
   #wake: (() => void) | null = null;
@@ -48,7 +52,8 @@ class ChunkQueue implements Decoder {
     this.#owned = owned;
     stream.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
-      if (this.#chunks.length >= queuedChunksMax) stream.pause();
+      this.#queuedBytes += chunk.length;
+      if (this.#isFull(1)) stream.pause();
       this.#wake?.();
     });
     stream.on("end", () => {
@@ -71,12 +76,19 @@ class ChunkQueue implements Decoder {
       this.#wake = null;
     }
     const chunk = this.#chunks.shift() ?? null;
-    if (this.#chunks.length < queuedChunksMax / 2 && this.#stream.isPaused()) this.#stream.resume();
+    this.#queuedBytes -= chunk?.length ?? 0;
+    if (this.#stream.isPaused() && !this.#isFull(0.75)) this.#stream.resume();
     return chunk;
   }
 
   close(): void {
     for (const stream of this.#owned) stream.destroy();
     this.#chunks.length = 0;
+  }
+
+  #isFull(share: number): boolean {
+    return (
+      this.#queuedBytes >= queuedBytesMax * share || this.#chunks.length >= queuedChunksMax * share
+    );
   }
 }

@@ -4,9 +4,29 @@ import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import { fileError } from "../../host/file-error.ts";
 import type { LayerBlob } from "../layer.ts";
-import { openDecoder } from "./decoder.ts";
+import { type Decoder, openDecoder } from "./decoder.ts";
 
 const readBytes = 512 * 1024;
+
+/** A layer that is being decompressed, as far ahead of its reader as memory allows. */
+export interface OpenLayer extends Disposable {
+  readonly layer: LayerBlob;
+  readonly decoder: Decoder;
+}
+
+/** Starts to decompress; what goes wrong is told to whoever reads. */
+export function openLayer(layer: LayerBlob): OpenLayer {
+  const source = createReadStream(layer.path, { highWaterMark: readBytes });
+  const decoder = openDecoder(source, layer.compression);
+  return {
+    layer,
+    decoder,
+    [Symbol.dispose]: () => {
+      decoder.close();
+      source.destroy();
+    },
+  };
+}
 
 /**
  * Streams the uncompressed bytes of a layer in order and verifies its diff id. Decompression of the
@@ -15,25 +35,18 @@ const readBytes = 512 * 1024;
  */
 export async function readLayer(
   op: Op,
-  layer: LayerBlob,
+  { layer, decoder }: OpenLayer,
   onChunk: (chunk: Buffer) => Promise<void> | void,
 ): Promise<void> {
   const hash = createHash("sha256");
-  const source = createReadStream(layer.path, { highWaterMark: readBytes });
-  const decoder = openDecoder(source, layer.compression);
-  try {
-    for (;;) {
-      const chunk = await op.race(decoder.next()).catch((error) => {
-        throw op.signal.aborted ? error : layerError(layer, error);
-      });
-      if (chunk === null) break;
-      hash.update(chunk);
-      await onChunk(chunk);
-      op.check();
-    }
-  } finally {
-    decoder.close();
-    source.destroy();
+  for (;;) {
+    const chunk = await op.race(decoder.next()).catch((error) => {
+      throw op.signal.aborted ? error : layerError(layer, error);
+    });
+    if (chunk === null) break;
+    hash.update(chunk);
+    await onChunk(chunk);
+    op.check();
   }
   const found = `sha256:${hash.digest("hex")}`;
   if (found !== layer.diffId) {

@@ -1,10 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { asMicroagentError } from "../../../src/base/errors.ts";
 import { withOp } from "../../../src/base/op.ts";
 import { ensureBaseImage } from "../../../src/image/base-image.ts";
 import { resolveImage } from "../../../src/image/resolve.ts";
 import { openStore } from "../../../src/image/store.ts";
 
-/* One pull and base build in a process of its own: `pull-process.js STATE_DIR REFERENCE`. Notes go to stderr. */
+/*
+ * One pull and base build in a process of its own: `pull-process.js STATE_DIR REFERENCE`. Notes go to stderr. The peak is
+ * of this program alone: what a process is told of its own usage includes what its parent had when it started it.
+ */
 
 const [dir = "", reference = ""] = process.argv.slice(2);
 const onProgress = (event: { kind: string; text?: string }) => {
@@ -23,5 +27,7 @@ await withOp("pull", { onProgress }, async (op) => {
     insecureRegistries: [],
   });
   const base = await ensureBaseImage(op, store, image);
-  process.stdout.write(`${JSON.stringify({ digest: image.digest, base: base.path })}\n`);
+  const peak = /^VmHWM:\s*(\d+) kB$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1];
+  const report = { digest: image.digest, base: base.path, peakBytes: Number(peak) * 1024 };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
 }).catch(report);

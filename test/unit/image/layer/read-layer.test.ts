@@ -1,14 +1,22 @@
+import { readdir, readlink } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { withOp } from "../../../../src/base/op.ts";
-import { readLayer } from "../../../../src/image/layer/read-layer.ts";
+import { type Op, withOp } from "../../../../src/base/op.ts";
+import { readAhead } from "../../../../src/image/layer/read-ahead.ts";
+import { openLayer, readLayer } from "../../../../src/image/layer/read-layer.ts";
+import type { LayerBlob } from "../../../../src/image/layer.ts";
 import { inTempDir } from "../../../fixtures/build-listing.ts";
-import { storeBlob } from "../../../fixtures/layer-blob.ts";
+import { storeBlob, storeLayer } from "../../../fixtures/layer-blob.ts";
 import { digestOf } from "../../../fixtures/oci-layout.ts";
 
 const text = Buffer.from("0123456789".repeat(300_000));
 /** One frame with one raw block that says "hello". */
 const zstdHello = Buffer.from("28b52ffd200529000068656c6c6f", "hex");
+
+async function read(op: Op, layer: LayerBlob, onChunk: (chunk: Buffer) => void): Promise<void> {
+  using open = openLayer(layer);
+  await readLayer(op, open, onChunk);
+}
 
 async function bytesOf(
   bytes: Uint8Array,
@@ -18,7 +26,7 @@ async function bytesOf(
   return await inTempDir(async (dir) => {
     const layer = await storeBlob(dir, bytes, { diffId, compression });
     const chunks: Buffer[] = [];
-    await withOp("test", {}, (op) => readLayer(op, layer, (chunk) => void chunks.push(chunk)));
+    await withOp("test", {}, (op) => read(op, layer, (chunk) => void chunks.push(chunk)));
     return Buffer.concat(chunks);
   });
 }
@@ -73,9 +81,7 @@ describe("a layer's bytes", () => {
     await inTempDir(async (dir) => {
       const blob = await storeBlob(dir, gzip, { diffId: digestOf(text), compression: "gzip" });
       const layer = { ...blob, path: `${blob.path}-gone` };
-      await expect(
-        withOp("test", {}, (op) => readLayer(op, layer, () => {})),
-      ).rejects.toMatchObject({
+      await expect(withOp("test", {}, (op) => read(op, layer, () => {}))).rejects.toMatchObject({
         code: "store_corrupt",
         message: `Layer "${blob.digest}" cannot be read (ENOENT)`,
       });
@@ -86,9 +92,73 @@ describe("a layer's bytes", () => {
       const layer = await storeBlob(dir, gzip, { diffId: digestOf(text), compression: "gzip" });
       const stop = new AbortController();
       const reading = withOp("test", { signal: stop.signal }, (op) =>
-        readLayer(op, layer, () => stop.abort()),
+        read(op, layer, () => stop.abort()),
       );
       await expect(reading).rejects.toMatchObject({ code: "cancelled" });
     });
   });
 });
+
+describe("layers read one after the other", () => {
+  test("come in order, each verified, the next one opened ahead", async () => {
+    await inTempDir(async (dir) => {
+      const tars = ["lowest", "middle", "top"].map((name) => Buffer.from(name.repeat(100_000)));
+      const layers = await Promise.all(tars.map((tar) => storeLayer(dir, tar)));
+      const sizes: number[] = [];
+      await withOp("test", {}, async (op) => {
+        for (const open of readAhead(layers)) {
+          let size = 0;
+          await readLayer(op, open, (chunk) => {
+            size += chunk.length;
+          });
+          sizes.push(size);
+        }
+      });
+      expect(sizes).toEqual(tars.map((tar) => tar.length));
+    });
+  });
+  test("fail when their turn comes, not while another is read", async () => {
+    await inTempDir(async (dir) => {
+      const good = await storeLayer(dir, text);
+      const bad = await storeBlob(dir, Buffer.from("no gzip"), {
+        diffId: digestOf(text),
+        compression: "gzip",
+      });
+      const started: string[] = [];
+      const reading = withOp("test", {}, async (op) => {
+        for (const open of readAhead([good, bad, good])) {
+          started.push(open.layer.digest);
+          await op.sleep(20);
+          await readLayer(op, open, () => {});
+        }
+      });
+      await expect(reading).rejects.toMatchObject({
+        code: "image_corrupt",
+        details: { layer: bad.digest },
+      });
+      expect(started).toEqual([good.digest, bad.digest]);
+    });
+  });
+  test("are closed when they are left early", async () => {
+    await inTempDir(async (dir) => {
+      // More than may wait, so that the files are still open when the loop is left.
+      const tars = [24, 25].map((mebibytes) => Buffer.alloc(mebibytes * 1024 * 1024));
+      const blobs = await Promise.all(tars.map((tar) => storeLayer(dir, tar, "none")));
+      for (const open of readAhead(blobs)) {
+        await open.decoder.next();
+        expect(await openFilesBelow(dir)).toHaveLength(2);
+        break;
+      }
+      await expect.poll(() => openFilesBelow(dir)).toEqual([]);
+    });
+  });
+});
+
+/** What this process has open below a directory. */
+async function openFilesBelow(dir: string): Promise<string[]> {
+  const fds = await readdir("/proc/self/fd");
+  const targets = await Promise.all(
+    fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+  );
+  return targets.filter((target) => target.startsWith(dir));
+}
