@@ -35,7 +35,7 @@ async function peakOf(layerMib: number, layerCount: number): Promise<number> {
     tar: tarLayer([{ path: `file-${i}`, content }]),
   }));
   const layout = await makeOciLayout(join(dir, `${layerMib}x${layerCount}`), { layers });
-  const args = [compiled.path(program), temp.dir, layout.reference];
+  const args = [compiled.path(program), temp.dir, layout.reference, "peak"];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   const { base, peakBytes } = JSON.parse(stdout);
   expect((await stat(base)).size).toBeGreaterThan(layerMib * layerCount * mebibyte);

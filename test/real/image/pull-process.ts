@@ -6,11 +6,11 @@ import { resolveImage } from "../../../src/image/resolve.ts";
 import { openStore } from "../../../src/image/store.ts";
 
 /*
- * One pull and base build in a process of its own: `pull-process.js STATE_DIR REFERENCE`. Notes go to stderr. The peak is
- * of this program alone: what a process is told of its own usage includes what its parent had when it started it.
+ * One pull and base build in a process of its own: `pull-process.js STATE_DIR REFERENCE [peak]`. Notes go to stderr. The
+ * peak is of this program alone: what a process is told of its own usage includes what its parent had when it started it.
  */
 
-const [dir = "", reference = ""] = process.argv.slice(2);
+const [dir = "", reference = "", wanted] = process.argv.slice(2);
 const onProgress = (event: { kind: string; text?: string }) => {
   if (event.kind === "note") process.stderr.write(`${event.text}\n`);
 };
@@ -27,7 +27,12 @@ await withOp("pull", { onProgress }, async (op) => {
     insecureRegistries: [],
   });
   const base = await ensureBaseImage(op, store, image);
-  const peak = /^VmHWM:\s*(\d+) kB$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1];
-  const report = { digest: image.digest, base: base.path, peakBytes: Number(peak) * 1024 };
-  process.stdout.write(`${JSON.stringify(report)}\n`);
+  const found = { digest: image.digest, base: base.path };
+  const told = wanted === "peak" ? { ...found, peakBytes: await peakBytes() } : found;
+  process.stdout.write(`${JSON.stringify(told)}\n`);
 }).catch(report);
+
+async function peakBytes(): Promise<number> {
+  const status = await readFile("/proc/self/status", "latin1");
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
