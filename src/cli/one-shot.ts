@@ -3,7 +3,7 @@ import { reportError } from "./render/error.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
 import { addRunFlags, readRunFlags } from "./run-flags.ts";
-import type { Terminal } from "./terminal.ts";
+import { endingCodes, type Terminal } from "./terminal.ts";
 
 /** `dispatch` and `run`: the same run, named differently. */
 export function defineOneShot(
@@ -70,9 +70,9 @@ function interruptible(
 ): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController();
   const stop = terminal.onSignal((signal) => {
-    if (controller.signal.aborted) terminal.exitNow(signal === "SIGTERM" ? 143 : 130);
+    if (controller.signal.aborted) terminal.exitNow(endingCodes[signal]);
     onFirst();
-    terminal.exitCode = signal === "SIGTERM" ? 143 : 130;
+    terminal.exitCode = endingCodes[signal];
     controller.abort({ signal });
   });
   return { signal: controller.signal, stop };

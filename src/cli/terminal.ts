@@ -1,5 +1,10 @@
 import { packageVersion } from "../version.ts";
 
+/** Exit codes after signals that want us to end: 128 and the signal's number. */
+export const endingCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+export type EndingSignal = keyof typeof endingCodes;
+
 /** What a command may know of the process it runs in, and where its words go. */
 export interface Terminal {
   readonly version: string;
@@ -17,8 +22,8 @@ export interface Terminal {
   /** Resolves when the bytes were taken, so that a slow reader slows the guest. */
   writeOut(data: string | Uint8Array): Promise<void>;
   writeErr(data: string | Uint8Array): Promise<void>;
-  /** Calls back on SIGINT and SIGTERM until the returned function is called. */
-  onSignal(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
+  /** Calls back on a signal that wants us to end, until the returned function is called. */
+  onSignal(listener: (signal: EndingSignal) => void): () => void;
   /** Ends at once, without waiting for anything. */
   exitNow(code: number): never;
   /** Flushes and ends with `code`. */
@@ -43,13 +48,13 @@ export function processTerminal(): Terminal {
     writeOut: (data) => write(process.stdout, data),
     writeErr: (data) => write(process.stderr, data),
     onSignal(listener) {
-      const onInterrupt = () => listener("SIGINT");
-      const onTerminate = () => listener("SIGTERM");
-      process.on("SIGINT", onInterrupt);
-      process.on("SIGTERM", onTerminate);
+      const entries = Object.keys(endingCodes).map((name) => {
+        const signal = name as EndingSignal;
+        return [signal, () => listener(signal)] as const;
+      });
+      for (const [signal, act] of entries) process.on(signal, act);
       return () => {
-        process.off("SIGINT", onInterrupt);
-        process.off("SIGTERM", onTerminate);
+        for (const [signal, act] of entries) process.off(signal, act);
       };
     },
     exitNow: (code) => process.exit(code),

@@ -1,6 +1,6 @@
 import type { Op } from "../base/op.ts";
 import { progressView } from "./render/progress.ts";
-import type { Terminal } from "./terminal.ts";
+import { endingCodes, type Terminal } from "./terminal.ts";
 
 /** Runs one operation with its progress shown and Ctrl-C turned into a cancellation. */
 export async function withProgress<T>(
@@ -12,8 +12,8 @@ export async function withProgress<T>(
   const view = progressView(terminal);
   const controller = new AbortController();
   const stop = terminal.onSignal((signal) => {
-    if (controller.signal.aborted) terminal.exitNow(signal === "SIGTERM" ? 143 : 130);
-    terminal.exitCode = signal === "SIGTERM" ? 143 : 130;
+    if (controller.signal.aborted) terminal.exitNow(endingCodes[signal]);
+    terminal.exitCode = endingCodes[signal];
     controller.abort();
   });
   try {

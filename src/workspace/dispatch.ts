@@ -2,6 +2,7 @@ import type { TreeItem } from "../agent/tree.ts";
 import { asMicroagentError, isTimeout, type MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
+import { stopSignalOf } from "../base/signals.ts";
 import { bootUndone, collectAfter, tearDown } from "./after-run.ts";
 import { type BootReport, type BootRequest, boot } from "./boot.ts";
 import { Capture } from "./capture.ts";
@@ -16,9 +17,8 @@ import {
 } from "./outputs.ts";
 import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
 import { runSetup } from "./setup.ts";
-import { stopSignalOf } from "./signals.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
-import { type Termination, terminationOf } from "./termination.ts";
+import { type InterruptingSignal, type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A one-shot run, fully resolved. */
@@ -54,7 +54,7 @@ export interface DispatchHooks {
 
 /** Abort reason of a run that a signal ended. */
 export interface Interruption {
-  readonly signal: "SIGINT" | "SIGTERM";
+  readonly signal: InterruptingSignal;
 }
 
 /** What a run came to. Always returned, whatever happened; see `termination`. */

@@ -1,6 +1,9 @@
 import type { ExecResult } from "../agent/exec.ts";
 import { exitCodeOf, type MicroagentError } from "../base/errors.ts";
-import { signalNumbers } from "./signals.ts";
+import { signalNumber } from "../base/signals.ts";
+
+/** What ends a run in good order. */
+export type InterruptingSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 
 /**
  * How a run ended. `exited`, `signaled`, `timed_out` and `not_started` speak of the entry command;
@@ -12,12 +15,13 @@ export type Termination =
   | { readonly kind: "timed_out"; readonly timeoutMs: number }
   | { readonly kind: "not_started"; readonly error: MicroagentError }
   | { readonly kind: "setup_failed"; readonly error: MicroagentError }
-  | { readonly kind: "interrupted"; readonly signal: "SIGINT" | "SIGTERM" | null }
+  | { readonly kind: "interrupted"; readonly signal: InterruptingSignal | null }
   | { readonly kind: "failed"; readonly error: MicroagentError };
 
 /**
  * Process exit code of a run: the guest's own code; 128 + signal; 124 for a timeout, 126 and 127 for
- * a command that could not start, as shells and coreutils have it; 130 and 143 for an interruption;
+ * a command that could not start, as shells and coreutils have it; 129, 130 and 143 for an
+ * interruption;
  * else the code of the error.
  */
 export function exitCodeFor(end: Termination): number {
@@ -25,13 +29,13 @@ export function exitCodeFor(end: Termination): number {
     case "exited":
       return end.exitCode;
     case "signaled":
-      return 128 + (signalNumbers[end.signal] ?? 0);
+      return 128 + (signalNumber(end.signal) ?? 0);
     case "timed_out":
       return 124;
     case "not_started":
       return end.error.details.errno === "ENOENT" ? 127 : 126;
     case "interrupted":
-      return end.signal === "SIGTERM" ? 143 : 130;
+      return 128 + (signalNumber(end.signal ?? "SIGINT") ?? 0);
     case "setup_failed":
     case "failed":
       return exitCodeOf(end.error);

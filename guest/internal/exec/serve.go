@@ -121,7 +121,7 @@ func (c *command) listen() {
 func (c *command) obey(kind wire.Kind, payload []byte) error {
 	if kind == wire.KindSignal {
 		name, err := wire.ParseSignal(payload)
-		if sig := unix.SignalNum(name); err == nil && sig != 0 && !c.finished.Load() {
+		if sig := signalOf(name); err == nil && sig != 0 && !c.finished.Load() {
 			_ = c.process.signal(sig)
 		}
 		return err

@@ -40,6 +40,7 @@ test("JSON mode: one document on stdout, nothing else", async () => {
 });
 
 test.each([
+  ["SIGHUP", 129],
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)("%s stops the guest, keeps what is there and exits %i", async (signal, code) => {

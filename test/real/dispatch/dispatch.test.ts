@@ -136,22 +136,30 @@ test("a missing output is recorded, and an error only when outputs are required"
   expect(strict.termination).toMatchObject({ kind: "failed", error: { code: "output_missing" } });
 });
 
-test("an interrupted command gets the image's own stop signal and time to answer it", async () => {
-  const image = await makeBusyboxImage(join(bench.dir, "stop"), [], { StopSignal: "SIGUSR1" });
-  const controller = new AbortController();
-  const outputDir = join(bench.dir, "stopped");
-  const result = await bench.run(
-    {
-      image: image.reference,
-      outputDir,
-      exec: "trap 'echo flushed > /note; exit 0' USR1; echo up; while :; do sleep 0.1; done",
-      output: ["note=/note"],
-    },
-    { signal: controller.signal, onOutput: () => controller.abort({ signal: "SIGINT" }) },
-  );
-  expect(result.termination).toEqual({ kind: "interrupted", signal: "SIGINT" });
-  expect(await readFile(join(outputDir, "note", "note"), "utf8")).toBe("flushed\n");
-});
+test.each([
+  ["SIGUSR1", "USR1"],
+  ["rtmin+3", "37"],
+])(
+  "an interrupted command gets the image's stop signal %s and time to answer it",
+  async (stopSignal, trapped) => {
+    const image = await makeBusyboxImage(join(bench.dir, `stop-${trapped}`), [], {
+      StopSignal: stopSignal,
+    });
+    const controller = new AbortController();
+    const outputDir = join(bench.dir, `stopped-${trapped}`);
+    const result = await bench.run(
+      {
+        image: image.reference,
+        outputDir,
+        exec: `trap 'echo flushed > /note; exit 0' ${trapped}; echo up; while :; do sleep 0.1; done`,
+        output: ["note=/note"],
+      },
+      { signal: controller.signal, onOutput: () => controller.abort({ signal: "SIGINT" }) },
+    );
+    expect(result.termination).toEqual({ kind: "interrupted", signal: "SIGINT" });
+    expect(await readFile(join(outputDir, "note", "note"), "utf8")).toBe("flushed\n");
+  },
+);
 
 test("a kept workspace stays with its console and result, and its name is taken", async () => {
   const result = await bench.run({ name: "kept", keep: true, exec: "true" });

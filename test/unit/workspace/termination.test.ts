@@ -24,6 +24,8 @@ const cases: readonly [string, Termination, number][] = [
     126,
   ],
   ["Ctrl-C", { kind: "interrupted", signal: "SIGINT" }, 130],
+  ["a closed terminal", { kind: "interrupted", signal: "SIGHUP" }, 129],
+  ["a real-time signal", { kind: "signaled", signal: "SIG37", oomKilled: false }, 165],
   ["SIGTERM", { kind: "interrupted", signal: "SIGTERM" }, 143],
   ["an abort without a signal", { kind: "interrupted", signal: null }, 130],
   ["a retryable failure", { kind: "failed", error: new MicroagentError("boot_timeout", "X") }, 75],
