@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
-import { bytesText } from "../render/units.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 

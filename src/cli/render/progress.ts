@@ -1,7 +1,7 @@
 import { type Progress, type ProgressListener, realClock } from "../../base/op.ts";
+import { bytesText, durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { printable } from "./printable.ts";
-import { bytesText, durationText } from "./units.ts";
 
 /** Shows how a long operation goes on; `clear` takes the transient line away before other output. */
 export interface ProgressView {

@@ -1,7 +1,7 @@
+import { bytesText, durationText } from "../../base/quantity.ts";
 import type { DispatchResult } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
 import { printable } from "./printable.ts";
-import { bytesText, durationText } from "./units.ts";
 
 /** Artifacts beyond this many are counted, not listed. */
 const listedMax = 20;
