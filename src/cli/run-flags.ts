@@ -53,7 +53,10 @@ const listFlags: readonly [flags: string, description: string][] = [
   ["--egress-passthrough <host>", "Permit a host, and never intercept its TLS"],
   ["--egress-ca <file>", "PEM file with roots for upstreams of swapped credentials"],
   ["--egress-host <name=addr>", "For tests: NAME=ADDRESS[:PORT], a stand-in for a host"],
-  ["--cred-swap <provider>", "PROVIDER[=env:NAME|file:PATH|vault:PATH]"],
+  [
+    "--cred-swap <provider>",
+    "PROVIDER[=reference]: a credential that only the host puts into requests",
+  ],
   ["--insecure-registry <host>", "Speak plain HTTP to this registry"],
 ];
 

@@ -54,7 +54,7 @@ export interface Flags {
   readonly egressCa?: readonly string[] | undefined;
   /** For tests: `NAME=ADDRESS[:PORT]`, a stand-in for a host. */
   readonly egressHost?: readonly string[] | undefined;
-  /** `PROVIDER[=env:NAME|file:PATH|vault:PATH]`. */
+  /** `PROVIDER[=env:NAME|file:PATH|dotenv:PATH#KEY|vault:PATH#FIELD|helper:ARGUMENT]`. */
   readonly credSwap?: readonly string[] | undefined;
   readonly brokerEndpoint?: readonly string[] | undefined;
   readonly model?: string | undefined;

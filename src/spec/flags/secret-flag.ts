@@ -1,25 +1,20 @@
 import type { Check } from "../schema/field-notes.ts";
-import { isCredentialSwap, isNamedSecret } from "../schema/secret-reference.ts";
+import { isCredentialSwap, isNamedSecret, wantedReference } from "../schema/secret-reference.ts";
 import { flagError } from "./flag-error.ts";
 
-/** `PROVIDER[=env:NAME|file:PATH|vault:PATH]`; a literal is refused and never repeated. */
+/** `PROVIDER[=reference]`; a literal is refused and never repeated. */
 export function checkCredSwapFlag(text: string): string {
   return unseen(
     "--cred-swap",
     text,
     isCredentialSwap,
-    "PROVIDER, optionally with =env:NAME, =file:PATH or =vault:PATH",
+    `PROVIDER, optionally with "=" and ${wantedReference}`,
   );
 }
 
 /** `NAME=scheme:reference`; a literal is refused and never repeated. */
 export function checkSecretFlag(flag: string, text: string): string {
-  return unseen(
-    flag,
-    text,
-    isNamedSecret,
-    "NAME=scheme:reference with scheme env, file, dotenv, vault or helper",
-  );
+  return unseen(flag, text, isNamedSecret, `NAME= with ${wantedReference}`);
 }
 
 function unseen(flag: string, text: string, check: Check, wanted: string): string {

@@ -9,7 +9,7 @@ import type { RunPlan } from "../plan.ts";
 import { type EgressMode, egressModes, retiredEgress } from "../schema/agent-schema.ts";
 import { isHostPath } from "../schema/checks.ts";
 import { isEgressHost, wantedEgressHost } from "../schema/network-checks.ts";
-import { fullSwap } from "../schema/secret-reference.ts";
+import { anchoredSwap, fullSwap } from "../schema/secret-reference.ts";
 import { egressDefault } from "../support.ts";
 import { type Merging, valuesOf } from "./merging.ts";
 
@@ -38,8 +38,11 @@ export function mergeEgress(merging: Merging): RunPlan["egress"] {
   ];
   const swaps = merging.union(
     "agent.cred-swap",
-    placedItems(agent["cred-swap"], ["agent", "cred-swap"]),
-    merging.flagItems("credSwap", checkCredSwapFlag),
+    placedItems(agent["cred-swap"], ["agent", "cred-swap"]).map(({ value, place }) => ({
+      value: anchoredSwap(value, merging.baseDir),
+      place,
+    })),
+    merging.flagItems("credSwap", (text) => anchoredSwap(checkCredSwapFlag(text), cwd)),
   );
   merging.refuse(checkSwaps(swaps));
   if (mode === "off" && swaps.length > 0) {

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { isEnvName, isFilled, isHostPath, isHttpUrl } from "./checks.ts";
 import { type Check, choice, list, mapping, text, toggle } from "./field-notes.ts";
 import { isEgressHost, wantedEgressHost } from "./network-checks.ts";
-import { isCredentialSwap, isNamedSecret } from "./secret-reference.ts";
+import { isCredentialSwap, isNamedSecret, wantedReference } from "./secret-reference.ts";
 
 export const egressModes = ["guarded", "strict", "off"] as const;
 export type EgressMode = (typeof egressModes)[number];
@@ -103,9 +103,8 @@ export const agentSchema = mapping(
       },
       text(
         {
-          doc: "PROVIDER, or PROVIDER=env:NAME, =file:PATH or =vault:PATH; never the secret itself",
-          wanted:
-            '"openai", "anthropic", "gemini", "groq", "openrouter" or "deepseek", optionally with =env:NAME, =file:PATH or =vault:PATH',
+          doc: "PROVIDER, or PROVIDER= with env:NAME, file:PATH, dotenv:PATH#KEY, vault:PATH#FIELD or helper:ARGUMENT; never the secret itself",
+          wanted: `"openai", "anthropic", "gemini", "groq", "openrouter" or "deepseek", optionally with "=" and ${wantedReference}`,
           secret: true,
         },
         isCredentialSwap,

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { nearestName } from "../nearest.ts";
 import type { Check } from "./field-notes.ts";
 
@@ -15,11 +16,14 @@ const defaultSwapReference: Readonly<Record<SwapProvider, string>> = {
   deepseek: "env:DEEPSEEK_API_KEY",
 };
 
-const swapReference = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\P{Cc}+|vault:[^\s#]+(#[^\s#]+)?)$/u;
 const secretReference =
   /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\P{Cc}+|dotenv:[^\p{Cc}#]+#[^\p{Cc}#]+|vault:[^\s#]+(#[^\s#]+)?|helper:\P{Cc}+)$/u;
 
-/** `PROVIDER` or `PROVIDER=env:NAME`, `=file:PATH`, `=vault:PATH`; literals are refused unseen. */
+/** How a secret may be named, for errors. */
+export const wantedReference =
+  "env:NAME, file:PATH, dotenv:PATH#KEY, vault:PATH#FIELD or helper:ARGUMENT";
+
+/** `PROVIDER` or `PROVIDER=reference`; literals are refused unseen. */
 export const isCredentialSwap: Check = (value) => {
   const at = value.indexOf("=");
   const provider = at < 0 ? value : value.slice(0, at);
@@ -28,7 +32,7 @@ export const isCredentialSwap: Check = (value) => {
     const nearest = nearestName(provider, swapProviders);
     return { why: "names no known provider", ...(nearest === null ? {} : { nearest }) };
   }
-  if (at < 0 || swapReference.test(value.slice(at + 1))) return null;
+  if (at < 0 || secretReference.test(value.slice(at + 1))) return null;
   return {
     why: "holds something that is not a reference",
     hint: `Put the secret into the environment and write "${provider}=env:NAME"`,
@@ -56,4 +60,12 @@ function isSwapProvider(value: string): value is SwapProvider {
 /** A swap with its reference, the provider's usual one where none was written. */
 export function fullSwap(value: string): string {
   return isSwapProvider(value) ? `${value}=${defaultSwapReference[value]}` : value;
+}
+
+/** A swap whose reference names its file in full; relative paths start at `dir`. */
+export function anchoredSwap(value: string, dir: string): string {
+  const match = /^([^=]+=)(file|dotenv):(.+)$/s.exec(value);
+  if (match === null) return value;
+  const [, head = "", scheme = "", path = ""] = match;
+  return `${head}${scheme}:${resolve(dir, path)}`;
 }

@@ -401,6 +401,20 @@ describe("joined fields", () => {
     ]);
   });
 
+  test("a file of a swap is found from where the swap is written", () => {
+    const plan = merge(
+      { credSwap: ["openai=dotenv:keys.env#OPENAI", "gemini=helper:a/b"] },
+      "agent: {cred-swap: ['anthropic=file:./key', 'groq=file:/abs/key', 'deepseek=vault:kv/data/a#b']}",
+    );
+    expect(plan.egress.credSwap).toEqual([
+      "anthropic=file:/base/key",
+      "groq=file:/abs/key",
+      "deepseek=vault:kv/data/a#b",
+      "openai=dotenv:/cwd/keys.env#OPENAI",
+      "gemini=helper:a/b",
+    ]);
+  });
+
   test("two references for one provider are an error", () => {
     const error = refused(() =>
       merge({ credSwap: ["openai=env:B"] }, "agent: {cred-swap: [openai]}"),

@@ -9,6 +9,10 @@ const disk = (name: string, mountpoint: string) =>
 test.each([
   ["outputs: [{name: a, path: /a}, {name: a, path: /b}]", '1:39: Output "a" is declared twice'],
   [
+    "outputs: [{name: egress.jsonl, path: /a}]",
+    '1:18: Output name "egress.jsonl" belongs to the report',
+  ],
+  [
     "outputs: [{name: result.json, path: /a}]",
     '1:18: Output name "result.json" belongs to the report',
   ],
