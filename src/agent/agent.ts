@@ -34,6 +34,18 @@ export interface ConnectOptions {
   readonly calls?: GuestCalls | undefined;
 }
 
+/** Where secrets go in the guest. */
+export interface SecretsPlace {
+  /** Who owns them, as in `ExecRequest`. */
+  readonly user: string;
+  /** 0 makes no file system for files. */
+  readonly sizeBytes: number;
+  /** A socket of the agent's that becomes the user's too. */
+  readonly socket: string | null;
+}
+
+const account = z.number().int().min(0).max(0xffff_fffe);
+const ownerReply = z.object({ uid: account, gid: account });
 const rootReply = z.object({ type: z.string().max(32) });
 const entryReply = z.object({ entry: z.unknown() });
 const readdirEntriesMax = 10_000;
@@ -160,6 +172,18 @@ export class Agent {
     const { stream, reader } = await exchange(op, this.#session, request, plainReply, action);
     reader.release();
     return stream;
+  }
+
+  /** Makes room for secrets and says who owns what is then `put` there. See docs/protocol.md. */
+  async placeSecrets(op: Op, place: SecretsPlace): Promise<{ uid: number; gid: number }> {
+    const { user, sizeBytes, socket } = place;
+    const request = { op: "secrets", user, size_bytes: sizeBytes, ...(socket && { socket }) };
+    return await this.#ask(op, request, ownerReply, "make room for secrets");
+  }
+
+  /** Overwrites the secrets in the guest, before its memory is saved. */
+  async purgeSecrets(op: Op): Promise<void> {
+    await this.#ask(op, { op: "purge_secrets" }, plainReply, "overwrite its secrets");
   }
 
   /** Asks for an orderly power-off; resolves when the agent agreed, before the machine is gone. */

@@ -149,10 +149,10 @@ export const limits = {
   secret: {
     /** One value; what is larger is a file, not a secret. */
     valueBytesMax: 1 * MiB,
-    /** A value the guest asks for travels in one line, which base64 and JSON make longer. */
-    onDemandBytesMax: 40 * KiB,
     /** Declared for one guest. */
     namesMax: 256,
+    /** All files for one guest: they are in its memory. */
+    filesBytesMax: 16 * MiB,
     /** Fetching one value from where it is. */
     resolveMs: 30_000,
     /** A Vault server's answer: a value and its neighbours. */
@@ -161,6 +161,8 @@ export const limits = {
     /** Requests of a guest answered at once, and how many more each second. */
     requestsBurst: 60,
     requestsPerSecond: 10,
+    /** Of those, on their way to a source at once. */
+    requestsInFlightMax: 8,
     /** The access log of one workspace; a guest that asks for ever must not fill the disk. */
     auditBytesMax: 16 * MiB,
   },

@@ -35,6 +35,8 @@ export const guestRequest = z.discriminatedUnion("op", [
   z.object({ op: z.literal("get"), path: text, max_entries: size, max_bytes: size }),
   z.object({ op: z.literal("stat"), path: text, follow: z.boolean().default(true) }),
   z.object({ op: z.literal("readdir"), path: text, limit: size.default(10_000) }),
+  z.object({ op: z.literal("secrets"), user: text.default("0"), size_bytes: size.default(0) }),
+  z.object({ op: z.literal("purge_secrets") }),
   z.object({ op: z.literal("poweroff"), grace_ms: size.default(0) }),
 ]);
 export type GuestRequest = z.infer<typeof guestRequest>;

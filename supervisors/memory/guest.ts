@@ -154,6 +154,17 @@ class Guest {
       case "readdir":
         await serveReaddir(call, request, this.files);
         break;
+      case "secrets": {
+        this.files.remove("/run/secrets");
+        if (request.size_bytes > 0) this.files.makeDir("/run/secrets", 0o700);
+        const [uid = 0, gid = 0] = request.user.split(":").map((part) => Number(part) || 0);
+        await call.reply({ uid, gid });
+        break;
+      }
+      case "purge_secrets":
+        this.files.remove("/run/secrets");
+        await call.reply();
+        break;
       case "poweroff":
         await call.reply();
         if (this.#fault?.kind !== "ignores-power-off") this.#powerOff();
