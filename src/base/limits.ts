@@ -210,6 +210,12 @@ export const limits = {
     tokenTtlMs: 5 * 60_000,
     tokenTtlMsMax: 24 * 60 * 60_000,
   },
+  machine: {
+    /** What our own kernel is built for. */
+    cpusMax: 64,
+    /** Virtual CPUs beyond this many for each of the host's only wait for each other. */
+    cpusPerHostCpu: 8,
+  },
   hostTool: {
     outputBytesMax: 16 * MiB,
   },

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { MicroagentError } from "../base/errors.ts";
 import { reportError } from "./render/error.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
@@ -18,9 +19,29 @@ export function defineOneShot(
     .action(
       async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
         const given = readRunFlags(options, image, words);
+        if (!namesSomething(given)) throw nothingToRun(surface);
         await runOneShot(terminal, surface, given);
       },
     );
+}
+
+/** What a run can be about; without any of it only defaults would run, which nobody asked for. */
+const subjects = ["image", "exec", "entrypoint", "imageCommand"] as const;
+
+function namesSomething(given: ReturnType<typeof readRunFlags>): boolean {
+  return given.file !== undefined || subjects.some((key) => given.flags[key] !== undefined);
+}
+
+function nothingToRun(surface: "dispatch" | "run"): MicroagentError {
+  const example =
+    surface === "dispatch"
+      ? "microagent dispatch --file agent.yaml"
+      : "microagent run docker.io/library/alpine uname -a";
+  return new MicroagentError(
+    "usage",
+    `Command "${surface}" has nothing to run: wanted an image, --file or --exec`,
+    { hint: `For example: ${example} (microagent ${surface} --help shows more)` },
+  );
 }
 
 async function runOneShot(

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { availableParallelism, homedir } from "node:os";
+import { availableParallelism, homedir, totalmem } from "node:os";
 import { MicroagentError } from "../base/errors.ts";
 
 /** What the rest of the product may know about the process it runs in. */
@@ -18,6 +18,8 @@ export interface HostEnvironment {
   readonly pidNamespace: string | null;
   readonly pid: number;
   readonly cpuCount: number;
+  /** Memory that processes of ours may use altogether, swap not counted. */
+  readonly memoryMib: number;
   /** Absolute path of the Node program that runs us. */
   readonly nodePath: string;
 }
@@ -45,6 +47,12 @@ export const hostEnvironment: HostEnvironment = {
   pidNamespace: readPidNamespace(),
   pid: process.pid,
   cpuCount: availableParallelism(),
+  get memoryMib() {
+    // A limit on our control group, where there is one, is below what the machine has.
+    const allowed = process.constrainedMemory();
+    const bytes = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+    return Math.floor(bytes / 1024 ** 2);
+  },
   nodePath: process.execPath,
 };
 

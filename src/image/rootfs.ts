@@ -50,6 +50,7 @@ export async function buildRootfs(
       hint: "Leave out --size-mib, or choose --format ext4",
     });
   }
+  await checkOut(options.out);
   const reference = parseReference(text);
   if (isMutableReference(reference) && !options.allowMutable) {
     throw await mutableError(store, formatReference(reference), options);
@@ -76,6 +77,27 @@ export async function buildRootfs(
     await rm(beside, { force: true }).catch(() => {});
     throw fileError(error, `File "${out}" cannot be written`);
   }
+}
+
+/** Looks where the file is to go before anything is fetched or built for it. */
+async function checkOut(out: string): Promise<void> {
+  const path = resolvePath(out);
+  const isDir = async (at: string) => (await stat(at).catch(() => null))?.isDirectory() === true;
+  if (out.endsWith("/") || (await isDir(path))) {
+    throw new MicroagentError(
+      "invalid_argument",
+      `"${out}" is a directory: wanted a file to write`,
+      {
+        hint: `Name a file in it: --out ${join(out, "rootfs.img")}`,
+      },
+    );
+  }
+  if (await isDir(dirname(path))) return;
+  throw new MicroagentError(
+    "invalid_argument",
+    `Directory "${dirname(path)}" does not exist, so "${basename(path)}" cannot be written there`,
+    { hint: `Make it with: mkdir -p ${dirname(path)}` },
+  );
 }
 
 async function write(

@@ -1,11 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { type FileHandle, open, readdir } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { problemsOfIssues } from "./issue-complaints.ts";
+import { nearestName } from "./nearest.ts";
 import { type Problem, specError } from "./problem.ts";
 import { notesAt } from "./schema/field-lookup.ts";
 import { type SpecFile, specSchema } from "./schema/spec-schema.ts";
@@ -75,7 +76,7 @@ async function readSpecFile(path: string): Promise<Uint8Array> {
     // Without O_NONBLOCK a named pipe would keep us waiting for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw unreadable(path, error);
+    throw await unreadable(path, error);
   }
   try {
     const stats: Stats = await file.stat();
@@ -89,25 +90,37 @@ async function readSpecFile(path: string): Promise<Uint8Array> {
     if (stats.size > limits.spec.fileBytesMax) throw tooLarge(path);
     return await file.readFile();
   } catch (error) {
-    throw unreadable(path, error);
+    throw await unreadable(path, error);
   } finally {
     await file.close();
   }
 }
 
-function unreadable(path: string, error: unknown): unknown {
+async function unreadable(path: string, error: unknown): Promise<unknown> {
   if (isMicroagentError(error)) return error;
   const errno = errnoOf(error);
   if (errno === undefined) return error;
   if (errno === "ENOENT" || errno === "ENOTDIR") {
     return new MicroagentError("spec_not_found", `Spec file "${path}" does not exist`, {
       cause: error,
-      hint: "Name the file with --file",
+      hint: await specsBeside(path),
     });
   }
   return new MicroagentError("spec_not_found", `Spec file "${path}" cannot be read (${errno})`, {
     cause: error,
   });
+}
+
+/** What the caller may have meant: the spec files where he looked for one. */
+async function specsBeside(path: string): Promise<string> {
+  const dir = dirname(path);
+  const names = (await readdir(dir).catch(() => [])).filter((name) => /\.ya?ml$/.test(name));
+  const nearest = nearestName(basename(path), names);
+  if (nearest !== null) return `Did you mean "${join(dir, nearest)}"?`;
+  const [first] = names.sort();
+  return first === undefined
+    ? `Directory "${resolve(dir)}" has no spec file; docs/spec-file.md shows how one looks`
+    : `Directory "${resolve(dir)}" has "${first}"${names.length > 1 ? ` and ${names.length - 1} more` : ""}`;
 }
 
 function tooLarge(file: string): MicroagentError {

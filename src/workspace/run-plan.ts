@@ -16,6 +16,7 @@ import {
   isNameTaken,
 } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
+import { checkHostRoom } from "./host-room.ts";
 import { collectGarbage } from "./listing.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
@@ -32,6 +33,7 @@ export async function runPlanOnce(
 ): Promise<DispatchResult> {
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
+  checkHostRoom(plan);
   const captured = await withOp("capture", { signal: hooks.signal }, (op) =>
     captureFiles(op, plan),
   );

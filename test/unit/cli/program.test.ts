@@ -94,6 +94,48 @@ test("a global option behind the command is told where it stands", async () => {
   expect(err).toContain("hint: It stands before the command: microagent --json run ...");
 });
 
+test.each([["run"], ["dispatch"]])(
+  "%s without anything to run teaches, and runs nothing",
+  async (name) => {
+    const { code, err } = await run([name, "--memory", "256"]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      `Command "${name}" has nothing to run: wanted an image, --file or --exec`,
+    );
+    expect(err).toContain(`microagent ${name} `);
+  },
+);
+
+test("a spec file that is not there is told with what is", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-cli-"));
+  try {
+    const empty = await run(["spec", "validate", join(dir, "agnet.yaml")]);
+    expect(empty.err).toContain(`hint: Directory "${dir}" has no spec file`);
+    await writeFile(join(dir, "agent.yaml"), "");
+    const near = await run(["spec", "validate", join(dir, "agnet.yaml")]);
+    expect(near.err).toContain(`hint: Did you mean "${join(dir, "agent.yaml")}"?`);
+    const far = await run(["spec", "validate", join(dir, "quite-another.yaml")]);
+    expect(far.err).toContain(`hint: Directory "${dir}" has "agent.yaml"`);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test.each([
+  [".", /is a directory: wanted a file/],
+  ["deep/er/rootfs.img", /^error: Directory ".*deep\/er" does not exist/],
+])("rootfs build --out %s is refused before the image is looked for", async (out, message) => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-cli-"));
+  try {
+    const words = ["rootfs", "build", "--image", "oci:/nowhere:latest", "--out", join(dir, out)];
+    const { code, err } = await run([...words, "--allow-mutable", "--state-dir", dir]);
+    expect(code).toBe(1);
+    expect(err).toMatch(message);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 test("spec validate tells every problem, as text and as JSON", async () => {
   const dir = await mkdtemp(join(tmpdir(), "microagent-cli-"));
   try {
