@@ -41,8 +41,10 @@ export function processTerminal(): Terminal {
     exitCode: 0,
     stdoutIsTty: process.stdout.isTTY === true,
     stderrIsTty: process.stderr.isTTY === true,
-    // A terminal of unknown width says 0.
-    columns: process.stderr.columns || 80,
+    get columns() {
+      // It may be resized; a terminal of unknown width says 0.
+      return process.stderr.columns || 80;
+    },
     cwd: process.cwd(),
     environment: process.env,
     writeOut: (data) => write(process.stdout, data),
