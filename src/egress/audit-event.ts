@@ -37,6 +37,7 @@ export const egressSignals = [
   "dns-over-https",
   "unresolved-secret-ref",
   "unmediatable-protocol",
+  "credential-echo",
 ] as const;
 
 export type EgressSignal = (typeof egressSignals)[number];
@@ -55,11 +56,11 @@ export interface AuditEvent {
   readonly internal?: boolean;
   readonly signal?: EgressSignal | undefined;
   /** What belongs to one flow has one of these. */
-  readonly operation_id?: string;
-  readonly bytes_sent?: number;
-  readonly bytes_received?: number;
+  readonly operation_id?: string | undefined;
+  readonly bytes_sent?: number | undefined;
+  readonly bytes_received?: number | undefined;
   /** How often, where one line stands for several. */
-  readonly count?: number;
+  readonly count?: number | undefined;
 }
 
 /** Whose decisions these are. */

@@ -1,0 +1,40 @@
+import type { Address } from "./address.ts";
+import { type HostRule, listsAddress, listsName } from "./host-rule.ts";
+import type { EgressPolicy } from "./policy.ts";
+
+/** The lists of a policy, and the hosts whose credentials are swapped, as one set of answers. */
+export class HostLists {
+  readonly #policy: EgressPolicy;
+  readonly #listed: readonly HostRule[];
+  readonly #swapHosts: ReadonlySet<string>;
+
+  constructor(policy: EgressPolicy, swapHosts: readonly string[] = []) {
+    this.#policy = policy;
+    this.#listed = [...policy.allow, ...policy.passthrough];
+    this.#swapHosts = new Set(swapHosts);
+  }
+
+  /** A list names it, or its credentials are swapped; a null port asks for any. */
+  name(name: string, port: number | null): boolean {
+    return this.#swapHosts.has(name) || listsName(this.#listed, name, port);
+  }
+
+  /** Written by the user: only that can open the way to an inside address. */
+  nameByUser(name: string, port: number): boolean {
+    return listsName(this.#listed, name, port);
+  }
+
+  /** Named itself, not through a suffix. */
+  exactly(name: string, port: number | null): boolean {
+    const exact = this.#listed.filter((rule) => !rule.subdomains);
+    return listsName(exact, name, port);
+  }
+
+  address(address: Address, port: number): boolean {
+    return listsAddress(this.#listed, address, port);
+  }
+
+  passthrough(name: string, port: number): boolean {
+    return listsName(this.#policy.passthrough, name, port);
+  }
+}

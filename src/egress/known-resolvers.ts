@@ -1,0 +1,112 @@
+/** Public resolvers that answer DNS over HTTPS or TLS, by the names and addresses their operators publish. */
+const names: readonly string[] = [
+  "dns.google",
+  "dns.google.com",
+  "dns64.dns.google",
+  "8888.google",
+  "cloudflare-dns.com",
+  "one.one.one.one",
+  "1dot1dot1dot1.cloudflare-dns.com",
+  "mozilla.cloudflare-dns.com",
+  "chrome.cloudflare-dns.com",
+  "security.cloudflare-dns.com",
+  "family.cloudflare-dns.com",
+  "dns.quad9.net",
+  "dns9.quad9.net",
+  "dns10.quad9.net",
+  "dns11.quad9.net",
+  "dns12.quad9.net",
+  "doh.opendns.com",
+  "doh.familyshield.opendns.com",
+  "dns.opendns.com",
+  "doh.umbrella.com",
+  "dns.adguard.com",
+  "dns.adguard-dns.com",
+  "unfiltered.adguard-dns.com",
+  "family.adguard-dns.com",
+  "dns.nextdns.io",
+  "doh.cleanbrowsing.org",
+  "dns.mullvad.net",
+  "freedns.controld.com",
+  "doh.dns.sb",
+  "dns.alidns.com",
+  "doh.pub",
+  "dot.pub",
+  "doh.360.cn",
+  "doh.libredns.gr",
+  "dns.switch.ch",
+  "dns.digitale-gesellschaft.ch",
+  "ordns.he.net",
+  "wikimedia-dns.org",
+  "dns0.eu",
+  "doh.li",
+  "use-application-dns.net",
+];
+
+const addresses: readonly string[] = [
+  "8.8.8.8",
+  "8.8.4.4",
+  "2001:4860:4860::8888",
+  "2001:4860:4860::8844",
+  "2001:4860:4860::6464",
+  "2001:4860:4860::64",
+  "1.1.1.1",
+  "1.0.0.1",
+  "1.1.1.2",
+  "1.0.0.2",
+  "1.1.1.3",
+  "1.0.0.3",
+  "2606:4700:4700::1111",
+  "2606:4700:4700::1001",
+  "2606:4700:4700::1112",
+  "2606:4700:4700::1002",
+  "2606:4700:4700::1113",
+  "2606:4700:4700::1003",
+  "9.9.9.9",
+  "149.112.112.112",
+  "9.9.9.10",
+  "149.112.112.10",
+  "9.9.9.11",
+  "149.112.112.11",
+  "2620:fe::fe",
+  "2620:fe::9",
+  "2620:fe::10",
+  "2620:fe::11",
+  "208.67.222.222",
+  "208.67.220.220",
+  "2620:119:35::35",
+  "2620:119:53::53",
+  "94.140.14.14",
+  "94.140.15.15",
+  "94.140.14.140",
+  "94.140.14.141",
+  "2a10:50c0::ad1:ff",
+  "2a10:50c0::ad2:ff",
+  "45.90.28.0",
+  "45.90.30.0",
+  "185.228.168.9",
+  "185.228.169.9",
+  "194.242.2.2",
+  "76.76.2.0",
+  "76.76.10.0",
+  "223.5.5.5",
+  "223.6.6.6",
+];
+
+const knownNames: ReadonlySet<string> = new Set(names);
+const knownAddresses: ReadonlySet<string> = new Set(addresses);
+/** Operators that give every customer a name of its own. */
+const suffixes: readonly string[] = [
+  ".cloudflare-dns.com",
+  ".cloudflare-gateway.com",
+  ".nextdns.io",
+];
+
+/** True for a canonical name under which a public resolver can be asked past ours. */
+export function isResolverName(name: string): boolean {
+  return knownNames.has(name) || suffixes.some((suffix) => name.endsWith(suffix));
+}
+
+export function isResolverAddress(text: string): boolean {
+  return knownAddresses.has(text);
+}
