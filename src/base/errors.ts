@@ -153,6 +153,11 @@ export const errorTable = {
     kind: "transient",
     meaning: "The place of a secret does not answer as it should",
   },
+  mediation_unavailable: {
+    blame: "host",
+    kind: "transient",
+    meaning: "The target of a required mediation channel does not answer",
+  },
   // Machines
   vmm_not_found: { blame: "host", kind: "not_found", meaning: "The VMM program is not installed" },
   vmm_too_old: { blame: "host", kind: "unsupported", meaning: "The VMM program is too old" },

@@ -216,6 +216,17 @@ export const limits = {
     /** Virtual CPUs beyond this many for each of the host's only wait for each other. */
     cpusPerHostCpu: 8,
   },
+  mediation: {
+    /** Connections of one guest to its mediation target at once. */
+    connectionsMax: 128,
+    /** One connection to the target. */
+    dialMs: 2_000,
+    /** Connect-and-close probes before a target counts as absent. */
+    probeTries: 3,
+    probePauseMs: 200,
+    /** One line of JSON between host and guest. */
+    messageBytesMax: 1 * MiB,
+  },
   hostTool: {
     outputBytesMax: 16 * MiB,
   },

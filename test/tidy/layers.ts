@@ -35,6 +35,7 @@ const engineParts = [
   "src/image",
   "src/kernel",
   "src/egress",
+  "src/mediation",
   "src/secret",
   "src/supervisor/port.ts",
   "src/supervisor",
@@ -63,6 +64,7 @@ export const rooms: readonly Room[] = [
   },
   // The calls of a guest are the vocabulary between its agent and whoever answers: interfaces, no code.
   { path: "src/agent/guest-calls.ts", rooms: ["src/base"], packages: [] },
+  { path: "src/mediation", rooms: ["src/base"], packages: ["zod"], banned: outsideWorld },
   { path: "src/secret", rooms: ["src/base", "src/host"], packages: ["zod"] },
   {
     path: "src/egress",
@@ -97,6 +99,8 @@ export const rooms: readonly Room[] = [
   },
   // It asks the engine's own parts, so that it finds out what a boot would find out.
   { path: "src/doctor", rooms: [...engineParts, "src/workspace"], packages: [] },
+  // It reads what runs left, and starts nothing.
+  { path: "src/report", rooms: ["src/base", "src/host", "src/egress"], packages: ["zod"] },
   // Layer 4
   {
     path: "src/registry.ts",
@@ -105,7 +109,7 @@ export const rooms: readonly Room[] = [
   },
   {
     path: "src/index.ts",
-    rooms: [...engineParts, "src/workspace", "src/doctor", "src/registry.ts"],
+    rooms: [...engineParts, "src/workspace", "src/doctor", "src/report", "src/registry.ts"],
     packages: [],
   },
   // Layer 5. The command line knows the engine by its door, and the errors before it opens it:

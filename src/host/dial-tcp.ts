@@ -1,0 +1,28 @@
+import { connect, type Socket } from "node:net";
+import type { Op } from "../base/op.ts";
+
+/**
+ * Connects to a host and port, IPv6 and IPv4 side by side where a name has both. The socket is paused and keeps its halves
+ * apart. Rejects with the system's error; closed when the op ends first.
+ */
+export async function dialTcp(
+  op: Op,
+  to: { readonly host: string; readonly port: number },
+): Promise<Socket> {
+  op.check();
+  const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, autoSelectFamily: true });
+  socket.pause();
+  try {
+    await op.race(
+      new Promise<void>((resolve, reject) => {
+        socket.once("connect", resolve);
+        socket.once("error", reject);
+      }),
+    );
+    return socket;
+  } catch (error) {
+    socket.on("error", () => {});
+    socket.destroy();
+    throw error;
+  }
+}
