@@ -11,6 +11,8 @@ interface Waiter {
   reject(error: MicroagentError): void;
 }
 
+export type CommandArguments = Readonly<Record<string, unknown>>;
+
 /** Client of QEMU's machine protocol on an inherited socket: one JSON object per line. */
 export interface Control {
   /** Resolves when QEMU has greeted us and takes commands; rejects when it never will. */
@@ -20,7 +22,11 @@ export interface Control {
   /** Why the machine shut down in QEMU's words ("guest-reset", "host-qmp-quit"), once it did. */
   shutdownReason(): string | null;
   /** Runs a command and returns its value. `vmm_failed` when QEMU refuses or goes away. */
-  execute(op: Op, command: string): Promise<unknown>;
+  execute(op: Op, command: string, args?: CommandArguments): Promise<unknown>;
+  /** Resolves with how the migration that is to be started next ended; rejects when QEMU goes away. */
+  migrationEnd(): Promise<"completed" | "failed">;
+  /** Lets the machine run, whether or not anybody still waits for it; never rejects. */
+  goOn(): Promise<void>;
   /** Asks QEMU to end, without waiting for an answer. */
   quit(): void;
 }
@@ -36,12 +42,14 @@ export function openControl(stream: Duplex): Control {
     end = resolve;
   });
 
-  function send(command: string): Promise<unknown> {
+  let migration: Waiter | null = null;
+
+  function send(command: string, args?: CommandArguments): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (!open) return reject(gone(command));
       const id = ++lastId;
       waiters.set(id, { command, resolve, reject });
-      stream.write(`${JSON.stringify({ execute: command, id })}\n`);
+      stream.write(`${JSON.stringify({ execute: command, id, arguments: args })}\n`);
     });
   }
 
@@ -49,6 +57,13 @@ export function openControl(stream: Duplex): Control {
     const message = parseMessage(line);
     if (message === null) return;
     if (message.event === "SHUTDOWN") shutdownReason = message.reason;
+    if (message.event === "MIGRATION") {
+      const { status } = message;
+      if (status === "completed" || status === "failed") {
+        migration?.resolve(status);
+        migration = null;
+      }
+    }
     const waiter = message.id === null ? undefined : waiters.get(message.id);
     if (waiter === undefined || message.id === null) return;
     waiters.delete(message.id);
@@ -60,6 +75,8 @@ export function openControl(stream: Duplex): Control {
     open = false;
     for (const waiter of waiters.values()) waiter.reject(gone(waiter.command));
     waiters.clear();
+    migration?.reject(gone("migrate"));
+    migration = null;
     end();
   }
 
@@ -71,7 +88,19 @@ export function openControl(stream: Duplex): Control {
     ready,
     ended,
     shutdownReason: () => shutdownReason,
-    execute: (op, command) => op.race(send(command)),
+    execute: (op, command, args) => op.race(send(command, args)),
+    migrationEnd() {
+      const ended = new Promise<unknown>((resolve, reject) => {
+        migration = { command: "migrate", resolve, reject };
+      });
+      ended.catch(() => {});
+      return ended as Promise<"completed" | "failed">;
+    },
+    goOn: () =>
+      send("cont").then(
+        () => {},
+        () => {},
+      ),
     quit() {
       send("quit").catch(() => {});
     },
@@ -95,6 +124,7 @@ interface Message {
   readonly id: number | null;
   readonly event: string | null;
   readonly reason: string | null;
+  readonly status: string | null;
   readonly value: unknown;
   readonly error: string | null;
 }
@@ -108,12 +138,13 @@ function parseMessage(line: string): Message | null {
     return null;
   }
   const { id, event, data, error, return: result } = asRecord(value);
-  const { reason } = asRecord(data);
+  const { reason, status } = asRecord(data);
   const { desc } = asRecord(error);
   return {
     id: typeof id === "number" ? id : null,
     event: typeof event === "string" ? event : null,
     reason: typeof reason === "string" ? reason : null,
+    status: typeof status === "string" ? status : null,
     value: result,
     error: error === undefined ? null : typeof desc === "string" ? desc : "no description",
   };

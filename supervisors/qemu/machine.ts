@@ -1,17 +1,25 @@
+import { type FileHandle, open } from "node:fs/promises";
 import type { Duplex, Readable } from "node:stream";
 import { MicroagentError } from "../../src/base/errors.ts";
 import type { Clock, Op } from "../../src/base/op.ts";
+import { fileError } from "../../src/host/file-error.ts";
 import { type ChildExit, type ChildHandle, spawnChild } from "../../src/host/spawn-child.ts";
 import { captureConsole } from "../../src/supervisor/console.ts";
 import type { Machine, MachineExit } from "../../src/supervisor/port.ts";
 import { type Control, openControl } from "./control.ts";
+import { DiskChain, virtualSize } from "./disk-chain.ts";
 import { classifyExit, complaint } from "./exit.ts";
+import { loadState } from "./migration.ts";
 import { inheritedFds, type QemuPlan } from "./plan.ts";
+import { makeOverlay } from "./qcow2.ts";
+import { remember } from "./running.ts";
 
 /** QEMU says at most a few lines; the rest of a flood is dropped. */
 const stderrBytesMax = 64 * 1024;
 /** How long the last bytes of a dead QEMU's sockets may take to reach us. */
 const drainMs = 500;
+/** How long QEMU may take to say why it ends. */
+const lastWordsMs = 500;
 /** How long QEMU may take to write back and end before it is killed. */
 const quitMs = 250;
 
@@ -20,17 +28,26 @@ const quitMs = 250;
  * once; on every failure nothing is left running.
  */
 export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
+  await makeOverlays(plan);
+  const state = await openState(plan);
   const console = await captureConsole(plan.consolePath);
   const child = await spawnChild({
     file: plan.file,
     args: plan.args,
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"],
+    stdio: [
+      "ignore",
+      "ignore",
+      ...(["pipe", "pipe", "pipe", "pipe"] as const),
+      ...(state === null ? [] : [state.fd]),
+    ],
     parentDeathSignal: true,
     noNewPrivileges: true,
-  }).catch(async (error: unknown) => {
-    await console.close();
-    throw error;
-  });
+  })
+    .catch(async (error: unknown) => {
+      await console.close();
+      throw error;
+    })
+    .finally(() => state?.close());
   const link = socketAt(child, inheritedFds.agent);
   // Whoever uses the link hears of its end by the stream itself; an error nobody hears would end us.
   link.on("error", () => {});
@@ -68,6 +85,19 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
 
   try {
     await op.race(running(control, exit, () => stderr.text()));
+    if (plan.statePath !== null) {
+      const state = {
+        path: plan.statePath,
+        fd: inheritedFds.state,
+        vmmVersion: plan.vmmVersion,
+        memory: plan.sharedMemory ? "stream" : "file",
+      } as const;
+      await loadState(op, control, state).catch(async (error: unknown) => {
+        op.check();
+        await within(op.clock, lastWordsMs, exit);
+        throw unfit(complaint(stderr.text()), error);
+      });
+    }
   } catch (error) {
     await kill("the start failed");
     throw error;
@@ -76,7 +106,7 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
     if (child.exited) throw closed(plan.name);
     await control.execute(step, name);
   };
-  return {
+  const machine: Machine = {
     name: plan.name,
     pid: child.pid,
     link,
@@ -88,6 +118,35 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
       resume: (step) => command(step, "cont"),
     },
   };
+  const chains = plan.disks.flatMap((disk, index) =>
+    disk.readOnly ? [] : [new DiskChain(disk, index)],
+  );
+  return remember(machine, { pid: child.pid, plan, control, chains });
+}
+
+/** Copy-on-write disks are made here: nothing but this machine ever uses them. */
+async function makeOverlays(plan: QemuPlan): Promise<void> {
+  for (const { path, layers } of plan.disks) {
+    if (layers !== undefined && layers.length > 0) {
+      await makeOverlay(path, await virtualSize(layers));
+    }
+  }
+}
+
+async function openState(plan: QemuPlan): Promise<FileHandle | null> {
+  if (plan.statePath === null) return null;
+  try {
+    return await open(plan.statePath, "r");
+  } catch (error) {
+    throw fileError(error, `Saved state "${plan.statePath}" cannot be read`);
+  }
+}
+
+function unfit(words: string | null, cause: unknown): MicroagentError {
+  const said = words ?? (cause instanceof Error ? cause.message : String(cause));
+  return new MicroagentError("vmm_failed", `QEMU cannot start from the saved machine: ${said}`, {
+    cause,
+  });
 }
 
 /** Resolves when QEMU takes commands, rejects with its own words when it ends before that. */

@@ -9,10 +9,11 @@ import type {
 } from "../../src/supervisor/port.ts";
 import { type Board, boardFor } from "./board.ts";
 import { kernelCommandLine } from "./command-line.ts";
+import { diskNode } from "./disk.ts";
 import { majorOf } from "./version.ts";
 
-/** Descriptors that QEMU inherits; each is a socket pair whose other end is ours. */
-export const inheritedFds = { agent: 3, control: 4, console: 5 } as const;
+/** Descriptors that QEMU inherits: socket pairs whose other end is ours, and a saved state to read. */
+export const inheritedFds = { agent: 3, control: 4, console: 5, state: 6 } as const;
 
 /** Name of the virtio-serial port on which the guest agent listens. */
 export const agentPortName = "microagent.agent.0";
@@ -30,6 +31,14 @@ export interface QemuPlan {
   readonly consolePath: string;
   /** True when nothing on any disk has to survive the machine, so it may be killed outright. */
   readonly disposable: boolean;
+  /** File of the saved state that this machine starts from, null for a boot. */
+  readonly statePath: string | null;
+  /** Whether guest memory can be taken while the machine runs on. */
+  readonly sharedMemory: boolean;
+  readonly vmmVersion: string;
+  readonly memoryMib: number;
+  /** Writable disks by position, for saving. */
+  readonly disks: readonly DiskAttachment[];
 }
 
 export interface PlanOptions {
@@ -47,23 +56,36 @@ export function planQemu(
 ): QemuPlan {
   const board = boardFor(request.kernel, host);
   checkRequest(request, board, host);
-  const cpu = options.cpuModel ?? cpuModel(host);
+  const cpu = cpuModel(host, options);
   return {
     name: request.name,
     file: host.vmmPath,
     consolePath: request.consolePath,
     disposable: request.disks.every((disk) => disk.readOnly || disk.durability === "disposable"),
+    statePath: request.from?.state ?? null,
+    sharedMemory: sharesMemory(request),
+    vmmVersion: host.vmmVersion,
+    memoryMib: request.memoryMib,
+    disks: request.disks,
     args: [
       ...["-name", `microagent-${request.name}`],
       ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-      ...["-machine", board.machine],
+      ...[
+        "-machine",
+        hasOwnMemory(request) ? board.machine : `${board.machine},memory-backend=ram`,
+      ],
       ...["-accel", accelerator(host)],
       ...["-cpu", cpu],
       ...["-smp", `${request.cpus}`],
       ...["-m", `${request.memoryMib}M`],
-      ...["-kernel", kernelFile(request.kernel, host)],
-      ...["-initrd", request.initramfsPath],
-      ...["-append", kernelCommandLine(request, host, board)],
+      ...memory(request),
+      ...(request.from === undefined
+        ? [
+            ...["-kernel", kernelFile(request.kernel, host)],
+            ...["-initrd", request.initramfsPath],
+            ...["-append", kernelCommandLine(request, host, board)],
+          ]
+        : ["-S", "-incoming", "defer"]),
       ...serial(),
       ...agentPort(board),
       ...control(),
@@ -86,7 +108,8 @@ function accelerator(host: HostFacts): string {
  * so programs built for v3 stop with their own message; the README says how to choose another. Version 1
  * of the model: later ones name mitigations that the emulator does not have and warns about.
  */
-function cpuModel(host: HostFacts): string {
+export function cpuModel(host: HostFacts, options: PlanOptions = {}): string {
+  if (options.cpuModel !== undefined) return options.cpuModel;
   if (host.accel !== "tcg") return "host";
   return host.arch === "x86_64" ? "Westmere-v1,+rdrand" : "max";
 }
@@ -137,34 +160,37 @@ function control(): string[] {
   ];
 }
 
-/*
- * JSON, because a path may hold commas. Read-only images are shared by many machines at once, which
- * QEMU's own file locks would forbid when one of the sharers died badly; writable ones belong to
- * one workspace, whose lock is ours.
- */
 function blockDevice(disk: DiskAttachment, index: number, board: Board): string[] {
-  const node = {
-    driver: "raw",
-    "node-name": `disk${index}`,
-    "read-only": disk.readOnly,
-    discard: disk.readOnly ? "ignore" : "unmap",
-    cache: { direct: false, "no-flush": !disk.readOnly && disk.durability === "disposable" },
-    file: {
-      driver: "file",
-      filename: disk.path,
-      aio: "threads",
-      locking: disk.readOnly ? "off" : "auto",
-      discard: disk.readOnly ? "ignore" : "unmap",
-      cache: { direct: false, "no-flush": !disk.readOnly && disk.durability === "disposable" },
-    },
-  };
   return [
-    ...["-blockdev", JSON.stringify(node)],
+    ...["-blockdev", JSON.stringify(diskNode(disk, `disk${index}`))],
     ...[
       "-device",
-      `${device("virtio-blk", board, index + 2)},drive=disk${index},serial=${disk.id}`,
+      `${device("virtio-blk", board, index + 2)},id=dev${index},drive=disk${index},serial=${disk.id}`,
     ],
   ];
+}
+
+/** A machine that is neither to be saved nor started from something saved keeps QEMU's own memory. */
+function hasOwnMemory(request: MachineRequest): boolean {
+  return request.from === undefined && request.saveable !== true;
+}
+
+function sharesMemory(request: MachineRequest): boolean {
+  if (request.from === undefined) return request.saveable === true;
+  return request.from.memory === null;
+}
+
+/*
+ * Memory that is to be saved is a file without a name, which others can read while the machine stands. A
+ * clone maps the saved file and keeps what it writes to itself: the file is shared by all clones, in
+ * memory too, and never changes.
+ */
+function memory(request: MachineRequest): string[] {
+  if (hasOwnMemory(request)) return [];
+  const size = `size=${request.memoryMib}M`;
+  if (sharesMemory(request)) return ["-object", `memory-backend-memfd,id=ram,${size},share=on`];
+  const path = request.from?.memory?.replaceAll(",", ",,");
+  return ["-object", `memory-backend-file,id=ram,${size},mem-path=${path},share=off`];
 }
 
 /** A broken-out guest meets a QEMU that can neither start programs nor gain privileges. */
@@ -196,7 +222,13 @@ function checkRequest(request: MachineRequest, board: Board, host: HostFacts): v
     }
     if (ids.indexOf(id) !== ids.lastIndexOf(id)) throw invalid(`Disk id "${id}" is used twice`);
   }
-  const paths = [request.consolePath, request.initramfsPath, ...request.disks.map((d) => d.path)];
+  const paths = [
+    request.consolePath,
+    request.initramfsPath,
+    ...request.disks.flatMap((d) => [d.path, ...(d.layers ?? []).map((layer) => layer.path)]),
+    ...(request.from === undefined ? [] : [request.from.state]),
+    ...(request.from === undefined || request.from.memory === null ? [] : [request.from.memory]),
+  ];
   for (const path of paths) {
     if (!isAbsolute(path) || path.includes("\0")) throw invalid(`Path "${path}" is not absolute`);
   }

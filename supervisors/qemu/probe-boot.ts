@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isMicroagentError } from "../../src/base/errors.ts";
+import { isDeepStrictEqual } from "node:util";
+import { isTimeout } from "../../src/base/errors.ts";
 import { randomHex } from "../../src/base/ids.ts";
 import type { Op } from "../../src/base/op.ts";
 import { hostHandshake } from "../../src/channel/handshake.ts";
@@ -10,7 +11,7 @@ import { withLock } from "../../src/host/lock.ts";
 import type { HostFacts, KernelImage, Machine } from "../../src/supervisor/port.ts";
 import { startQemu } from "./machine.ts";
 import { type PlanOptions, planQemu } from "./plan.ts";
-import { readVerdict, type Verdict, verdictKey, writeVerdict } from "./verdict-cache.ts";
+import { passingMs, readVerdict, type Verdict, verdictKey, writeVerdict } from "./verdict-cache.ts";
 
 /** A hypervisor boots a guest in well under a second; one that does not work never answers. */
 const deadlineMs = 5_000;
@@ -21,12 +22,15 @@ export interface ProofRequest {
   readonly kernel: KernelImage;
   readonly initramfsPath: string;
   readonly cacheDir: string;
+  /** Boot again, whatever is known. */
+  readonly fresh?: boolean | undefined;
 }
 
 /**
  * Boots the very kernel and initramfs with the acceleration in question until the agent answers.
  * The verdict, with its reason, holds for this boot of the host, kernel, initramfs and QEMU, and is
- * made once even by many processes at once.
+ * made once even by many processes at once. That nobody answered in time may be the work of a busy host,
+ * so it holds for an hour only.
  */
 export async function proveAccel(
   op: Op,
@@ -42,11 +46,14 @@ export async function proveAccel(
     vmmFingerprint,
     options.cpuModel ?? "",
   ]);
-  const known = await readVerdict(request.cacheDir, key);
-  if (known !== null) return known;
+  const known = () => readVerdict(request.cacheDir, key, op.clock.now());
+  const before = await known();
+  if (before !== null && request.fresh !== true) return before;
   return await withLock(op, join(request.cacheDir, `${key}.lock`), async (locked) => {
-    const meanwhile = await readVerdict(request.cacheDir, key);
-    if (meanwhile !== null) return meanwhile;
+    const meanwhile = await known();
+    // What was known before is not fresh; what another process found while we waited is.
+    const isOld = request.fresh === true && isDeepStrictEqual(meanwhile, before);
+    if (meanwhile !== null && !isOld) return meanwhile;
     const verdict = await proofBoot(locked, request, host, options);
     await writeVerdict(request.cacheDir, key, verdict);
     return verdict;
@@ -89,15 +96,16 @@ async function proofBoot(
     );
   } catch (error) {
     op.check();
-    return { ok: false, text: await explain(op, machine, error) };
+    const verdict = { ok: false, text: await explain(op, machine, error) };
+    return isTimeout(error) ? { ...verdict, untilMs: op.clock.now() + passingMs } : verdict;
   } finally {
     await (machine as Machine | null)?.kill("the proof is over");
   }
 }
 
 async function explain(op: Op, machine: Machine | null, error: unknown): Promise<string> {
-  if (isMicroagentError(error) && error.code === "timeout") {
-    return `the guest did not answer within ${deadlineMs / 1_000} s`;
+  if (isTimeout(error)) {
+    return `the guest did not answer within ${deadlineMs / 1_000} s; microagent doctor --reprobe tries again`;
   }
   const exit = machine === null ? null : await Promise.race([machine.exit, op.sleep(exitWaitMs)]);
   if (exit?.kind === "crashed") return exit.detail;

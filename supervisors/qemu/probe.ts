@@ -13,13 +13,17 @@ import { findQemu, type QemuBinary } from "./binary.ts";
 import type { PlanOptions } from "./plan.ts";
 import { proveAccel } from "./probe-boot.ts";
 import { type DeviceState, hypervisorDevice } from "./probe-device.ts";
+import { createSnapshots } from "./snapshots.ts";
 
-const capabilities: Capabilities = {
-  snapshots: null,
-  pause: true,
-  memoryMibMax: null,
-  cpusMax: 16,
-};
+function capabilitiesWith(options: PlanOptions): Capabilities {
+  return {
+    // What a machine's memory is taken from are files without names, which only Linux has.
+    snapshots: hostEnvironment.platform === "linux" ? createSnapshots(options) : null,
+    pause: true,
+    memoryMibMax: null,
+    cpusMax: 16,
+  };
+}
 
 /** Finds QEMU and the acceleration that really works; explains every choice and every refusal. */
 export async function probeQemu(
@@ -33,7 +37,7 @@ export async function probeQemu(
   const accel = await chooseAccel(op, request, binary, options);
   if ("reason" in accel) return { ok: false, refusals: [accel] };
   const host = await hostFacts(binary, accel.accel, accel.accelReason);
-  return { ok: true, host, capabilities };
+  return { ok: true, host, capabilities: capabilitiesWith(options) };
 }
 
 interface Choice {
@@ -73,7 +77,7 @@ async function prove(
   options: PlanOptions,
 ): Promise<DeviceState> {
   const name = native.toUpperCase();
-  const { kernel, initramfsPath, cacheDir } = request;
+  const { kernel, initramfsPath, cacheDir, fresh } = request;
   if (kernel === null || initramfsPath === null) {
     return {
       usable: false,
@@ -83,7 +87,7 @@ async function prove(
   }
   const host = await hostFacts(binary, native, "proof boot");
   const verdict = await op.step("proof boot", (step) =>
-    proveAccel(step, { kernel, initramfsPath, cacheDir }, host, binary.fingerprint, options),
+    proveAccel(step, { kernel, initramfsPath, cacheDir, fresh }, host, binary.fingerprint, options),
   );
   return verdict.ok
     ? { usable: true, reason: `${name} works: ${verdict.text}`, hint: null }

@@ -8,6 +8,8 @@ import { ensurePrivateDir } from "../../src/host/state-layout.ts";
 export interface Verdict {
   readonly ok: boolean;
   readonly text: string;
+  /** Milliseconds since the epoch after which it no longer holds; without it, it holds with its key. */
+  readonly untilMs?: number;
 }
 
 /** File name for a verdict about exactly these inputs. */
@@ -16,13 +18,22 @@ export function verdictKey(topic: string, inputs: readonly string[]): string {
   return `${topic}-${hash.slice(0, 32)}.json`;
 }
 
-/** A verdict of an earlier run; null when there is none or it cannot be read. */
-export async function readVerdict(cacheDir: string, key: string): Promise<Verdict | null> {
+/** The longest that a verdict may hold for a while: a later end is the work of a clock that was set. */
+export const passingMs = 60 * 60_000;
+
+/** A verdict of an earlier run; null when there is none, it no longer holds or cannot be read. */
+export async function readVerdict(
+  cacheDir: string,
+  key: string,
+  nowMs: number,
+): Promise<Verdict | null> {
   try {
     const value: unknown = JSON.parse(await readFile(join(cacheDir, key), "utf8"));
     if (typeof value !== "object" || value === null) return null;
-    const { ok, text } = value as Record<string, unknown>;
-    return typeof ok === "boolean" && typeof text === "string" ? { ok, text } : null;
+    const { ok, text, untilMs } = value as Record<string, unknown>;
+    if (typeof ok !== "boolean" || typeof text !== "string") return null;
+    if (typeof untilMs !== "number") return { ok, text };
+    return nowMs < untilMs && untilMs - nowMs <= passingMs ? { ok, text, untilMs } : null;
   } catch {
     return null;
   }

@@ -47,7 +47,18 @@ afterEach(async () => {
 async function plan(script: string, ...args: string[]): Promise<QemuPlan> {
   const file = join(dir, "qemu");
   await writeFile(file, script, { mode: 0o755 });
-  return { name: "m1", file, args, consolePath: join(dir, "console.log"), disposable: false };
+  return {
+    name: "m1",
+    file,
+    args,
+    consolePath: join(dir, "console.log"),
+    disposable: false,
+    statePath: null,
+    sharedMemory: false,
+    vmmVersion: "7.2.22",
+    memoryMib: 256,
+    disks: [],
+  };
 }
 
 function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
