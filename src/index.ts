@@ -5,6 +5,7 @@
 import { type Op, withOp } from "./base/op.ts";
 import { hostEnvironment } from "./host/environment.ts";
 import { stateLayout } from "./host/state-layout.ts";
+import type { MediationProtocol } from "./mediation/protocol.ts";
 import { createEngine } from "./registry.ts";
 import type { Flags } from "./spec/flags.ts";
 import type { LoadedSpec } from "./spec/load.ts";
@@ -34,6 +35,16 @@ export type { RootfsReport } from "./image/rootfs.ts";
 export { type ImageStore, openStore } from "./image/store.ts";
 export type { StoredImage } from "./image/stored-image.ts";
 export { type Kernels, openKernels } from "./kernel/kernels.ts";
+export type {
+  ConstraintAck,
+  Constraints,
+  IdentityRevision,
+  LifecycleSignal,
+  Principal,
+  WorkBounds,
+  WorkRequest,
+  WorkResult,
+} from "./mediation/messages.ts";
 export { createEngine } from "./registry.ts";
 export type { SecretCheck } from "./secret/check.ts";
 export { secretCheckJson } from "./secret/check-json.ts";
@@ -87,6 +98,20 @@ export const checkSecrets: typeof import("./secret/check.ts").checkSecrets = asy
   const secrets = await import("./secret/check.ts");
   return await secrets.checkSecrets(...args);
 };
+
+/** Which secrets a running or kept workspace read, as `--secrets-audit` recorded it. */
+export const secretAuditOf: typeof import("./workspace/secret-audit.ts").secretAuditOf = async (
+  ...args
+) => {
+  const audit = await import("./workspace/secret-audit.ts");
+  return await audit.secretAuditOf(...args);
+};
+
+/** The messages of work over a mediation channel, as zod schemas, and their framing. */
+export async function loadMediationProtocol(): Promise<MediationProtocol> {
+  const { mediationProtocol } = await import("./mediation/protocol.ts");
+  return mediationProtocol;
+}
 
 /** Builds a root file system from an image. */
 export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {

@@ -4,6 +4,8 @@ import { z } from "zod";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { fileError } from "../host/file-error.ts";
+import type { StateLayout } from "../host/state-layout.ts";
+import { findWorkspace } from "./find-workspace.ts";
 
 /** One access to one secret, without its value. */
 export interface SecretAccess {
@@ -96,6 +98,18 @@ export async function readSecretAudit(directory: string): Promise<SecretAuditRep
     accesses.push(parsed.data);
   }
   return { accesses, problem: tail === "" ? null : "The last line is cut off" };
+}
+
+/**
+ * The access log of a workspace, running or kept. `workspace_not_found`, also when the workspace kept no log: an empty answer
+ * would say that nothing was read.
+ */
+export async function secretAuditOf(layout: StateLayout, name: string): Promise<SecretAuditReport> {
+  const report = await readSecretAudit((await findWorkspace(layout, name)).path);
+  if (report !== null) return report;
+  throw new MicroagentError("workspace_not_found", `Workspace "${name}" kept no access log`, {
+    hint: "Run it with --secrets-audit",
+  });
 }
 
 function jsonOrNull(line: string): unknown {

@@ -27,4 +27,35 @@ export function define(command: Command, terminal: Terminal): void {
       ]);
       await terminal.writeOut(tableText(["NAME", "STATUS", "SOURCE", "BYTES", "NOTES"], rows));
     });
+
+  command
+    .command("audit")
+    .description("Show which secrets a workspace read (runs with --secrets-audit)")
+    .argument("<workspace>", "Workspace name")
+    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .action(async (name: string, options: { stateDir?: string }) => {
+      const { secretAuditOf, stateLayout } = await import("../../index.ts");
+      const report = await secretAuditOf(stateLayout({ stateDir: options.stateDir }), name);
+      // A record with a hole must not look like one without.
+      if (report.problem !== null) terminal.exitCode = 1;
+      const accesses = report.accesses.map(({ at, name: secret, access, result }) => ({
+        at: at.toISOString(),
+        name: secret,
+        access,
+        result,
+      }));
+      if (terminal.json) {
+        await print({ workspace: name, accesses, problem: report.problem });
+        return;
+      }
+      await terminal.writeOut(
+        tableText(
+          ["TIME", "NAME", "ACCESS", "RESULT"],
+          accesses.map((each) => [each.at, each.name, each.access, each.result]),
+        ),
+      );
+      if (report.problem !== null) {
+        await terminal.writeErr(`warning: The record is not whole: ${report.problem}\n`);
+      }
+    });
 }
