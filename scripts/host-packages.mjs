@@ -8,6 +8,7 @@ import { run, ScriptFailure, say } from "./steps.mjs";
  * @typedef {object} HostPiece
  * @property {string} package the apt package
  * @property {string} [program] found on PATH when the package is there
+ * @property {readonly string[]} [instead] other programs that serve as well
  * @property {string} [file] exists when the package is there
  * @property {string} use why it is wanted
  */
@@ -36,6 +37,12 @@ export const testPieces = [
   { package: "docker-registry", program: "docker-registry", use: "a real registry on loopback" },
   { package: "erofs-utils", program: "fsck.erofs", use: "checks the base images we write" },
   { package: "busybox-static", file: "/bin/busybox", use: "what small test images hold" },
+  {
+    package: "chromium-headless-shell",
+    program: "chromium-headless-shell",
+    instead: ["chromium", "google-chrome"],
+    use: "opens report pages",
+  },
   { package: "zstd", program: "zstd", use: "packs layers of test images" },
   { package: "git", program: "git", use: "lists the files that the repository's laws hold for" },
   { package: "flex", program: "flex", use: "kernel build" },
@@ -102,7 +109,9 @@ export function findProgram(name) {
 
 /** @param {HostPiece} piece */
 function isThere(piece) {
-  if (piece.program !== undefined) return findProgram(piece.program) !== null;
+  if (piece.program !== undefined) {
+    return [piece.program, ...(piece.instead ?? [])].some((name) => findProgram(name) !== null);
+  }
   return piece.file !== undefined && existsSync(piece.file);
 }
 

@@ -46,6 +46,7 @@ export type {
   WorkResult,
 } from "./mediation/messages.ts";
 export { createEngine } from "./registry.ts";
+export type { MergedReport } from "./report/report.ts";
 export type { SecretCheck } from "./secret/check.ts";
 export { secretCheckJson } from "./secret/check-json.ts";
 export type { Flags } from "./spec/flags.ts";
@@ -54,6 +55,8 @@ export type { RunPlan, Surface } from "./spec/plan.ts";
 export { type Problem, problemsOf } from "./spec/problem.ts";
 export { profiles } from "./spec/profiles.ts";
 export { renderPlan } from "./spec/render-plan.ts";
+export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion.ts";
+export type { AuditReceipt } from "./workspace/audit-receipt.ts";
 export type { BootReport, BootRequest } from "./workspace/boot.ts";
 export { boot } from "./workspace/boot.ts";
 export {
@@ -65,6 +68,7 @@ export {
 } from "./workspace/dispatch.ts";
 export type { Engine } from "./workspace/engine.ts";
 export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
+export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
@@ -117,6 +121,26 @@ export async function loadMediationProtocol(): Promise<MediationProtocol> {
 export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {
   const rootfs = await import("./image/rootfs.ts");
   return await rootfs.buildRootfs(...args);
+};
+
+/** A self-contained page about a run, from its output directory. */
+export const renderReportPage: typeof import("./report/report.ts").renderReportPage = async (
+  ...args
+) => {
+  const report = await import("./report/report.ts");
+  return await report.renderReportPage(...args);
+};
+
+/** One summary and one JUnit document of several runs. */
+export const mergeReports: typeof import("./report/report.ts").mergeReports = async (...args) => {
+  const report = await import("./report/report.ts");
+  return await report.mergeReports(...args);
+};
+
+/** Writes a report in one step. */
+export const writeReport: typeof import("./report/report.ts").writeReport = async (...args) => {
+  const report = await import("./report/report.ts");
+  await report.writeReport(...args);
 };
 
 /** Architecture of this host in kernel spelling; `host_unsupported` where none of ours fits. */

@@ -76,6 +76,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: () => import("./commands/gc.ts"),
   },
   {
+    name: "report",
+    aliases: [],
+    summary: "Show runs that are over: a page about one, a summary of several",
+    load: () => import("./commands/report.ts"),
+  },
+  {
     name: "profiles",
     aliases: [],
     summary: "Show the resource profiles",
