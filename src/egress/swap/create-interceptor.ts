@@ -1,0 +1,269 @@
+import type { Duplex } from "node:stream";
+import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import { MicroagentError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Op } from "../../base/op.ts";
+import type { AuditEvent } from "../audit-event.ts";
+import { type HostRule, listsName, parseHostRule } from "../host-rule.ts";
+import type { InterceptedFlow, Interceptor } from "../interceptor.ts";
+import { WorkspaceAuthority } from "../tls/authority.ts";
+import { hostTrust } from "../tls/roots.ts";
+import { CredentialSource } from "./acquire.ts";
+import { authorityOf, type Destination, forward, type Report } from "./forward.ts";
+import { serveGuest } from "./guest-connection.ts";
+import { EchoGuard } from "./redactor.ts";
+import { Remembered } from "./remembered.ts";
+import type { SwapRule } from "./rule.ts";
+import { tokenEndpoint } from "./token-endpoint.ts";
+import { upgrade } from "./upgrade.ts";
+import { Upstream } from "./upstream.ts";
+
+export interface InterceptorOptions {
+  readonly swaps: readonly SwapRule[];
+  /** Fails with an error whose message holds nothing of the value. */
+  readonly resolveSecret: (reference: string) => Promise<Uint8Array>;
+  /** Certificates in PEM to trust beside the system's. */
+  readonly extraRootsPem: readonly string[];
+}
+
+interface Swap {
+  readonly rule: SwapRule;
+  readonly domains: readonly HostRule[];
+  readonly source: CredentialSource;
+}
+
+/** An `Interceptor` and what a snapshot of its guest must remember of it. */
+export interface SwapInterceptor extends Interceptor {
+  /** SHA-256 of the authority's certificate: a guest with another one's must be given the new one. */
+  readonly caFingerprint: string;
+}
+
+/**
+ * The credential swap of one workspace: its authority is made here, the leaves of all hosts that are
+ * named in full before this resolves. Fails with `invalid_argument`; credentials are not asked for yet.
+ */
+export async function createInterceptor(
+  op: Op,
+  options: InterceptorOptions,
+): Promise<SwapInterceptor> {
+  const trusted = await hostTrust(op, options.extraRootsPem);
+  const trust = () => Promise.resolve(trusted);
+  const sources = { resolveSecret: options.resolveSecret, endpoint: tokenEndpoint(trust) };
+  const remembered = new Remembered();
+  const swaps = options.swaps.map(
+    (rule): Swap => ({
+      rule,
+      domains: rule.domains.map((domain) => domainOf(rule, domain)),
+      source: new CredentialSource(rule, sources, (credential) => remembered.add(credential)),
+    }),
+  );
+  refuseSharedDomains(swaps);
+  const names = swaps.flatMap(({ domains }) => domains.map(({ name }) => name ?? ""));
+  const authority = new WorkspaceAuthority([...new Set(names)], op.clock);
+  for (const { domains } of swaps) {
+    for (const { name, subdomains } of domains) {
+      if (!subdomains && name !== null) authority.contextFor(name);
+    }
+  }
+  return new TlsInterceptor(swaps, authority, trust, remembered);
+}
+
+class TlsInterceptor implements SwapInterceptor {
+  readonly caCertificatePem: string;
+  readonly caFingerprint: string;
+  readonly hosts: readonly string[];
+  readonly #swaps: readonly Swap[];
+  readonly #authority: WorkspaceAuthority;
+  readonly #trust: () => Promise<SecureContext>;
+  readonly #remembered: Remembered;
+
+  constructor(
+    swaps: readonly Swap[],
+    authority: WorkspaceAuthority,
+    trust: () => Promise<SecureContext>,
+    remembered: Remembered,
+  ) {
+    this.caCertificatePem = authority.certificatePem;
+    this.caFingerprint = authority.fingerprint;
+    this.hosts = swaps.flatMap(({ domains }) =>
+      domains.map(({ name, subdomains }) => `${subdomains ? "." : ""}${name}`),
+    );
+    this.#swaps = swaps;
+    this.#authority = authority;
+    this.#trust = trust;
+    this.#remembered = remembered;
+  }
+
+  covers(name: string, port: number): boolean {
+    return this.#swapFor(name, port) !== null;
+  }
+
+  async intercept(op: Op, flow: InterceptedFlow): Promise<void> {
+    const swap = this.#swapFor(flow.name, flow.port);
+    let upstream: Upstream | null = null;
+    try {
+      if (swap === null) {
+        throw new MicroagentError("internal", `Host "${flow.name}" has no credential to swap`);
+      }
+      const socket = await this.#handshake(op, flow);
+      if (socket === null) return;
+      upstream = await this.#serve(op, flow, swap, socket);
+    } finally {
+      upstream?.close();
+      flow.client.destroy();
+    }
+  }
+
+  /** The guest's TLS, ended here; null when there is none to end. */
+  async #handshake(op: Op, flow: InterceptedFlow): Promise<TLSSocket | null> {
+    const context = this.#authority.contextFor(flow.name);
+    const server = createServer({
+      ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: limits.swap.handshakeMs,
+      SNICallback: (name, done) => {
+        const same = name.toLowerCase().replace(/\.$/, "") === flow.name;
+        done(same ? null : new MicroagentError("protocol_violation", "Another name"), context);
+      },
+    });
+    try {
+      const socket = await op.race(secured(server, flow.client));
+      socket.on("error", () => {});
+      return socket;
+    } catch (error) {
+      op.check();
+      flow.audit(eventOf(flow, "egress_mitm_handshake_error", reasonOf(error)));
+      return null;
+    }
+  }
+
+  async #serve(op: Op, flow: InterceptedFlow, swap: Swap, socket: TLSSocket): Promise<Upstream> {
+    const { name, port, dial } = flow;
+    const upstream = new Upstream(op, {
+      name,
+      authority: authorityOf(name, port),
+      dial,
+      trust: this.#trust,
+      prefer: socket.alpnProtocol === "h2" ? "h2" : "h1",
+      onFailure: (reason) => flow.audit(eventOf(flow, "egress_mitm_upstream_error", reason)),
+    });
+    const report = reportTo(flow, swap.rule);
+    const destination: Destination = {
+      name,
+      port,
+      rule: swap.rule,
+      source: swap.source,
+      upstream,
+      guard: () => this.#guard(flow),
+      report,
+    };
+    const over = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    try {
+      serveGuest(op, socket, {
+        exchange: (request, answer) => forward(op, destination, request, answer),
+        upgrade: (message, other, head) => upgrade(op, destination, message, other, head),
+        refused: report.refused,
+      });
+      await op.race(over);
+    } catch (error) {
+      upstream.close();
+      throw error;
+    } finally {
+      socket.destroy();
+    }
+    return upstream;
+  }
+
+  #guard(flow: InterceptedFlow): EchoGuard {
+    let told = false;
+    return new EchoGuard(this.#remembered.values(), () => {
+      if (told) return;
+      told = true;
+      flow.audit({
+        ...eventOf(flow, "egress_swap_error", "credential-echo: redacted"),
+        signal: "credential-echo",
+      });
+    });
+  }
+
+  /** The rule that names the host most closely. */
+  #swapFor(name: string, port: number): Swap | null {
+    let best: Swap | null = null;
+    let closeness = -1;
+    for (const swap of this.#swaps) {
+      for (const domain of swap.domains) {
+        if (!listsName([domain], name, port)) continue;
+        const own = (domain.subdomains ? 0 : 1000) + (domain.name?.length ?? 0);
+        if (own > closeness) [best, closeness] = [swap, own];
+      }
+    }
+    return best;
+  }
+}
+
+function domainOf(rule: SwapRule, text: string): HostRule {
+  const parsed = parseHostRule(text);
+  const problem =
+    typeof parsed === "string"
+      ? parsed
+      : parsed.name === null
+        ? `Host "${text}" is an address, wanted a name: a credential belongs to a certificate's name`
+        : null;
+  if (problem !== null || typeof parsed === "string") {
+    throw new MicroagentError("invalid_argument", `Swap "${rule.name}": ${problem}`);
+  }
+  return { ...parsed, port: parsed.port ?? 443 };
+}
+
+function refuseSharedDomains(swaps: readonly Swap[]): void {
+  const owners = new Map<string, string>();
+  for (const { rule, domains } of swaps) {
+    for (const { name, subdomains, port } of domains) {
+      const key = `${subdomains ? "." : ""}${name}:${port}`;
+      const other = owners.get(key);
+      if (other !== undefined) {
+        throw new MicroagentError(
+          "invalid_argument",
+          `Swaps "${other}" and "${rule.name}" are both for "${key}": wanted one credential for a host`,
+        );
+      }
+      owners.set(key, rule.name);
+    }
+  }
+}
+
+/** The server has no certificate of its own: a hello without a name, or with another one, fails. */
+function secured(server: Server, client: Duplex): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    server.once("secureConnection", resolve);
+    server.once("tlsClientError", reject);
+    client.once("close", () =>
+      reject(new MicroagentError("channel_closed", "The guest closed the connection")),
+    );
+    server.emit("connection", client);
+  });
+}
+
+function reportTo(flow: InterceptedFlow, rule: SwapRule): Report {
+  return {
+    swapped: () => flow.audit(eventOf(flow, "egress_swap", rule.name)),
+    swapFailed: (error) =>
+      flow.audit({
+        ...eventOf(flow, "egress_swap_error", `${rule.name}: ${error.code}`),
+        signal: "unresolved-secret-ref",
+      }),
+    refused: (refusal) =>
+      flow.audit({
+        ...eventOf(flow, "egress_deny", refusal.reason ?? ""),
+        signal: refusal.signal,
+      }),
+  };
+}
+
+function eventOf(flow: InterceptedFlow, event: AuditEvent["event"], reason: string): AuditEvent {
+  return { event, host: flow.name, dst: "", reason };
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code ?? "unknown reason";
+}

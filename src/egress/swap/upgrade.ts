@@ -1,0 +1,108 @@
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Op } from "../../base/op.ts";
+import { endToEnd, fieldsOf, flat, valuesOf } from "./fields.ts";
+import { type Destination, prepare } from "./forward.ts";
+import { GuestAnswerH1, guestRequestH1 } from "./guest-h1.ts";
+import { Refusal, refuse } from "./refusal.ts";
+import { relay } from "./relay.ts";
+import { answerIn } from "./upstream-h1.ts";
+
+/** Compression would hide the credential from whoever looks for it in the bytes. */
+const notUpgraded: ReadonlySet<string> = new Set(["sec-websocket-extensions"]);
+
+/**
+ * A request to leave HTTP, WebSocket above all. After the server's 101 the bytes are copied as they
+ * are, towards the guest past the guard. Never fails; leaves the socket closed.
+ */
+export async function upgrade(
+  op: Op,
+  destination: Destination,
+  message: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const response = new ServerResponse(message);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as never);
+  response.on("finish", () => socket.end());
+  const answer = new GuestAnswerH1(message, response);
+  let abort = () => {};
+  socket.once("close", () => abort());
+  try {
+    const request = guestRequestH1(message);
+    if (request.body !== null || request.method !== "GET") {
+      throw new Refusal(400, "A request to switch protocols has a body", "malformed-request");
+    }
+    const { outgoing } = await prepare(op, destination, request);
+    const upstream = await destination.upstream.http1();
+    if (upstream === null) {
+      throw new Refusal(
+        502,
+        "The server speaks HTTP/2 only, which cannot switch protocols",
+        "no-upgrade",
+      );
+    }
+    const fields = endToEnd(outgoing.fields, notUpgraded);
+    const protocol = valuesOf(request.fields, "upgrade")[0] ?? "";
+    const sent = upstream.upgrade({ ...outgoing, fields }, protocol);
+    abort = () => sent.destroy();
+    const guard = destination.guard();
+    const outcome = await op.race(
+      new Promise<{ message: IncomingMessage; socket: Duplex | null; head: Buffer }>(
+        (resolve, reject) => {
+          sent.on("error", reject);
+          sent.on("upgrade", (given, other, rest) =>
+            resolve({ message: given, socket: other, head: rest }),
+          );
+          sent.on("response", (given) =>
+            resolve({ message: given, socket: null, head: Buffer.alloc(0) }),
+          );
+        },
+      ),
+    );
+    const received = answerIn(outcome.message);
+    const kept = endToEnd(received.fields, new Set());
+    const shown = kept.map(([name, value]) => [name, guard.text(value)] as const);
+    if (outcome.socket === null) {
+      await relay(
+        op,
+        outcome.message.pipe(guard.stream()),
+        answer.begin(received.status, shown),
+        null,
+      );
+      return answer.end([]);
+    }
+    const other = outcome.socket;
+    abort = () => other.destroy();
+    response.detachSocket(socket as never);
+    const switched = fieldsOf(outcome.message.rawHeaders).filter(([name]) => name === "upgrade");
+    socket.write(headText([...shown, ["connection", "Upgrade"], ...switched]));
+    if (head.length > 0) other.write(head);
+    if (outcome.head.length > 0) other.unshift(outcome.head);
+    await op.race(
+      Promise.all([pipeline(socket, other), pipeline(other as Readable, guard.stream(), socket)]),
+    );
+  } catch (error) {
+    abort();
+    if (answer.begun || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const refusal =
+      error instanceof Refusal
+        ? error
+        : new Refusal(502, "The server broke off the exchange", "upstream-broke-off");
+    if (refusal.audited) destination.report.refused(refusal);
+    if (response.socket === null) socket.destroy();
+    else refuse(answer, refusal);
+  }
+}
+
+function headText(fields: readonly (readonly [string, string])[]): string {
+  const lines = flat(fields);
+  let text = "HTTP/1.1 101 Switching Protocols\r\n";
+  for (let at = 0; at < lines.length; at += 2) text += `${lines[at]}: ${lines[at + 1]}\r\n`;
+  return `${text}\r\n`;
+}
