@@ -18,6 +18,7 @@ import { GuestCallServer } from "./guest-call-server.ts";
 import type { GuestCalls } from "./guest-calls.ts";
 import { startExecution } from "./guest-execution.ts";
 import { type PutOptions, putTree } from "./put.ts";
+import { encodeRenewal, type Renewal } from "./renewal.ts";
 import { type RunOptions, type RunResult, runToEnd } from "./run.ts";
 import type { TransferSummary, TreeEntry, TreeItem } from "./tree.ts";
 import { parseTreeEntry } from "./tree-entry.ts";
@@ -184,6 +185,16 @@ export class Agent {
   /** Overwrites the secrets in the guest, before its memory is saved. */
   async purgeSecrets(op: Op): Promise<void> {
     await this.#ask(op, { op: "purge_secrets" }, plainReply, "overwrite its secrets");
+  }
+
+  /** Makes the workload stand still and the disks complete, for being saved; ended by `resume`. */
+  async quiesce(op: Op): Promise<void> {
+    await this.#ask(op, { op: "quiesce" }, plainReply, "stand still");
+  }
+
+  /** Makes another machine of one that was saved, and lets its workload go on. */
+  async resume(op: Op, renewal: Renewal): Promise<void> {
+    await this.#ask(op, encodeRenewal(renewal), plainReply, "become another machine");
   }
 
   /** Asks for an orderly power-off; resolves when the agent agreed, before the machine is gone. */

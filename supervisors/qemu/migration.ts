@@ -20,7 +20,7 @@ function capabilities(memory: MemoryPlace): CommandArguments {
 }
 
 /** There is no network in between to be considerate of. */
-const parameters: CommandArguments = { "max-bandwidth": 1 << 40 };
+const parameters: CommandArguments = { "max-bandwidth": 2 ** 40 };
 
 /** Loads a saved state; afterwards the machine is paused as it was. `vmm_failed` when it does not fit. */
 export async function loadState(
