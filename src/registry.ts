@@ -54,6 +54,7 @@ export function createEngine(
           kernel: request.kernel?.image ?? null,
           initramfsPath: request.initramfsPath,
           cacheDir: layout.cache,
+          fresh: request.fresh,
         });
         return { supervisor, host: probe.host };
       },

@@ -31,12 +31,21 @@ const freeMibMin = 2048;
 /** What `kernel build` runs, beside what every host has. */
 const buildTools = ["gcc", "make", "flex", "bison", "bc"] as const;
 
+export interface DiagnoseOptions {
+  /** Prove the acceleration again instead of believing an earlier verdict. */
+  readonly fresh?: boolean | undefined;
+}
+
 /** Looks at everything a boot uses, each thing found the way a boot finds it. Changes nothing. */
-export async function diagnose(op: Op, engine: Engine): Promise<Diagnosis> {
+export async function diagnose(
+  op: Op,
+  engine: Engine,
+  options: DiagnoseOptions = {},
+): Promise<Diagnosis> {
   const checks: Check[] = [checkNode(), checkMemory()];
   checks.push(await checkState(engine));
   const kernel = await checkKernel(op, engine, checks);
-  const supervisor = await checkSupervisor(op, engine, kernel, checks);
+  const supervisor = await checkSupervisor(op, engine, kernel, checks, options);
   checks.push(await checkParentDeath());
   checks.push(await checkTool("mmdebstrap", "feature", "builds mmdebstrap: images"));
   checks.push(await checkBuildTools());
@@ -108,10 +117,16 @@ async function checkSupervisor(
   engine: Engine,
   kernel: InstalledKernel | null,
   checks: Check[],
+  { fresh }: DiagnoseOptions,
 ): Promise<SupervisorChoice | null> {
   try {
     const initramfsPath = kernel === null ? null : await engine.kernels.initramfs(op, kernel);
-    const choice = await engine.supervisors.select(op, { accel: "auto", kernel, initramfsPath });
+    const choice = await engine.supervisors.select(op, {
+      accel: "auto",
+      kernel,
+      initramfsPath,
+      fresh,
+    });
     const { vmmPath, vmmVersion, accel, accelReason } = choice.host;
     checks.push(
       passed("vmm", "core", `${choice.supervisor.name} ${vmmVersion} at "${vmmPath}"`),

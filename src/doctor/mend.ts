@@ -6,7 +6,7 @@ import type { Engine } from "../workspace/engine.ts";
 import { type Diagnosis, diagnose } from "./doctor.ts";
 
 /**
- * Runs every remedy a diagnosis names, packages first, and looks again. `host_tool_failed` when a
+ * Runs every remedy a diagnosis names, packages first, and looks again, at the acceleration too. `host_tool_failed` when a
  * command fails, `host_unsupported` where packages cannot be installed from here.
  */
 export async function mend(op: Op, engine: Engine, before: Diagnosis): Promise<Diagnosis> {
@@ -18,7 +18,7 @@ export async function mend(op: Op, engine: Engine, before: Diagnosis): Promise<D
   if (remedies.some((remedy) => remedy.kernel)) {
     await op.step("kernel", (step) => engine.kernels.resolve(step, undefined, undefined));
   }
-  return await diagnose(op, engine);
+  return await diagnose(op, engine, { fresh: true });
 }
 
 async function installPackages(op: Op, packages: readonly string[]): Promise<void> {

@@ -29,6 +29,8 @@ export interface ProbeRequest {
   readonly initramfsPath: string | null;
   /** Where verdicts are cached (a directory of ours, mode 0700). */
   readonly cacheDir: string;
+  /** Prove again what can be proved, whatever verdicts are cached. */
+  readonly fresh?: boolean | undefined;
 }
 
 export type Probe =

@@ -46,6 +46,8 @@ export interface SupervisorRequest {
   /** Null, both of them, to look at the host before there is a kernel. */
   readonly kernel: InstalledKernel | null;
   readonly initramfsPath: string | null;
+  /** Prove the acceleration again, whatever was found before. */
+  readonly fresh?: boolean | undefined;
 }
 
 export interface SupervisorChoice {

@@ -5,6 +5,7 @@ import { withProgress } from "../with-progress.ts";
 export function define(command: Command, terminal: Terminal): void {
   command
     .option("--fix", "Run the commands that mend what was found (apt needs root or sudo)")
+    .option("--reprobe", "Prove the acceleration again, whatever was found before (--fix does too)")
     .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
     .addHelpText(
       "after",
@@ -12,11 +13,11 @@ export function define(command: Command, terminal: Terminal): void {
 Every fact is found the way a boot finds it: a hypervisor counts only when a guest booted with it.
 Verdicts: ok; degraded (something less works, exit 0); failed (nothing boots, exit 1).`,
     )
-    .action(async (options: { fix?: boolean; stateDir?: string }) => {
+    .action(async (options: { fix?: boolean; reprobe?: boolean; stateDir?: string }) => {
       const engine = await import("../../index.ts");
       const parts = engine.createEngine(engine.stateLayout(options));
       const diagnosis = await withProgress(terminal, "doctor", async (op) => {
-        const found = await engine.diagnose(op, parts);
+        const found = await engine.diagnose(op, parts, { fresh: options.reprobe === true });
         return options.fix === true ? await engine.mend(op, parts, found) : found;
       });
       if (diagnosis.verdict === "failed") terminal.exitCode = 1;
