@@ -46,7 +46,7 @@ export const rooms: readonly Room[] = [
   { path: "src/base", rooms: [], packages: [], banned: outsideWorld },
   { path: "src/version.ts", rooms: [], packages: [], banned: outsideWorld },
   // Layer 1
-  { path: "src/host", rooms: ["src/base"], packages: ["execa"] },
+  { path: "src/host", rooms: ["src/base"], packages: ["execa", "undici"] },
   { path: "src/spec", rooms: ["src/base"], packages: ["zod", "yaml"] },
   { path: "src/channel", rooms: ["src/base"], packages: ["zod"], banned: outsideWorld },
   // Layer 2. The port is the vocabulary of machines and kernels: values and interfaces, no code.

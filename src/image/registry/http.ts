@@ -1,7 +1,7 @@
 import { errnoOf, isMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
-import { hostEnvironment } from "../../host/environment.ts";
+import { proxiedFetch, proxyFor } from "../../host/proxied-fetch.ts";
 
 export interface Request {
   readonly url: string;
@@ -67,7 +67,7 @@ export class Http {
     const watch = new SilenceWatch(op, url, stop);
     try {
       watch.start();
-      const response = await fetch(url, {
+      const response = await proxiedFetch(url, {
         method: request.method ?? "GET",
         redirect: "manual",
         signal: AbortSignal.any([op.signal, stop.signal]),
@@ -254,9 +254,9 @@ function hintFor(url: URL, network: NetworkFailure): string {
   if (network === "certificate") {
     return "Trust its authority with NODE_EXTRA_CA_CERTS=FILE.pem";
   }
-  const proxy = hostEnvironment.env("HTTPS_PROXY") ?? hostEnvironment.env("https_proxy");
-  if (proxy !== undefined && hostEnvironment.env("NODE_USE_ENV_PROXY") === undefined) {
-    return "HTTPS_PROXY is set but not used: set NODE_USE_ENV_PROXY=1 on Node 24 or later";
+  const proxy = proxyFor(url);
+  if (proxy !== null) {
+    return `Check the proxy that ${proxy} names, or list "${url.hostname}" in NO_PROXY`;
   }
   if (url.protocol === "https:" && network === "protocol") {
     return `If it speaks plain HTTP on purpose, list "${url.host}" as an insecure registry`;

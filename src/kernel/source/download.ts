@@ -1,6 +1,7 @@
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
+import { proxiedFetch } from "../../host/proxied-fetch.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import { identifyKernel } from "../formats/identify.ts";
 import { sha256Of } from "../hash-file.ts";
@@ -101,7 +102,9 @@ async function fetchBytes(op: Op, address: URL): Promise<Uint8Array> {
 
 async function request(op: Op, address: URL): Promise<Response> {
   try {
-    const response = await op.race(fetch(address, { signal: op.signal, redirect: "follow" }));
+    const response = await op.race(
+      proxiedFetch(address, { signal: op.signal, redirect: "follow" }),
+    );
     if (response.ok) return response;
     await response.body?.cancel();
     throw fetchFailed(address, `the server answered ${response.status}`);
