@@ -1,14 +1,11 @@
-import { isUtf8 } from "node:buffer";
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
-import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
+import type { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { type FieldPath, pathText } from "./field-path.ts";
 import { describeValue, oneLine } from "./printable.ts";
 import { type Problem, specError } from "./problem.ts";
 import { type Fault, list, mapping, text } from "./schema/field-notes.ts";
 import { isEgressHost, wantedEgressHost } from "./schema/network-checks.ts";
+import { readSettingsFile } from "./settings-file.ts";
 import { SpecSource } from "./source.ts";
 import { composeYaml } from "./yaml/compose.ts";
 import { walkDocument } from "./yaml/walk.ts";
@@ -36,7 +33,10 @@ const policySchema = mapping(
  * cannot be read and `spec_invalid` with its place when something in it is wrong.
  */
 export async function loadPolicy(op: Op, path: string): Promise<LoadedPolicy> {
-  return parsePolicy(await op.race(readPolicyFile(path)), path);
+  return parsePolicy(
+    await op.race(readSettingsFile(path, "Egress policy", "--egress-policy")),
+    path,
+  );
 }
 
 /** Checks the text of a policy file; `fileName` is used in errors only. */
@@ -90,28 +90,4 @@ function refusal(problem: Problem): MicroagentError {
   return specError([
     { ...problem, hint: problem.hint ?? "docs/network.md shows an egress policy" },
   ]);
-}
-
-async function readPolicyFile(path: string): Promise<string> {
-  const refuse = (why: string, cause?: unknown) =>
-    new MicroagentError("invalid_argument", `Egress policy "${path}" ${why}`, {
-      cause,
-      hint: "Name a YAML or JSON file with --egress-policy",
-    });
-  try {
-    // Without O_NONBLOCK a named pipe would keep us waiting for a writer.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (!stats.isFile()) throw refuse("is no regular file");
-    if (stats.size > limits.spec.fileBytesMax) {
-      throw refuse(`is larger than ${limits.spec.fileBytesMax / 1024} KiB`);
-    }
-    const bytes = await file.readFile();
-    if (!isUtf8(bytes)) throw refuse("is not a text in UTF-8");
-    return bytes.toString("utf8").replace(/^\ufeff/, "");
-  } catch (error) {
-    const errno = isMicroagentError(error) ? undefined : errnoOf(error);
-    if (errno === undefined) throw error;
-    throw refuse(errno === "ENOENT" ? "does not exist" : `cannot be read (${errno})`, error);
-  }
 }
