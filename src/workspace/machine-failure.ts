@@ -1,6 +1,7 @@
 import { type ErrorCode, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import type { Clock } from "../base/op.ts";
 import type { Machine, MachineExit } from "../supervisor/port.ts";
+import { settledWithin } from "./settled-within.ts";
 
 /** How long a broken link may wait for the machine's own account of why it ended. */
 const exitGraceMs = 1_500;
@@ -16,23 +17,8 @@ export async function explainFailure(
   doing: string,
 ): Promise<unknown> {
   if (!isMicroagentError(error) || error.code !== "channel_closed") return error;
-  const exit = await exitWithin(clock, machine, exitGraceMs);
+  const exit = await settledWithin(clock, machine.exit, exitGraceMs);
   return exit === null ? error : machineEnded(exit, doing, error);
-}
-
-/** The machine's end if it comes within `ms`, else null. */
-export function exitWithin(
-  clock: Clock,
-  machine: Machine,
-  ms: number,
-): Promise<MachineExit | null> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(ms, () => resolve(null));
-    machine.exit.then((exit) => {
-      cancel();
-      resolve(exit);
-    });
-  });
 }
 
 /** The error for a machine that ended while it was needed. */

@@ -1,13 +1,13 @@
 import type { Clock } from "../base/op.ts";
 
-/** Resolves when `work` settles, either way, or after `ms`; never rejects. */
-export function settledWithin(clock: Clock, work: Promise<unknown>, ms: number): Promise<void> {
+/** What `work` came to if that is within `ms`, else null, and null when it failed; never rejects. */
+export function settledWithin<T>(clock: Clock, work: Promise<T>, ms: number): Promise<T | null> {
   return new Promise((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    const done = () => {
+    const cancel = clock.after(ms, () => resolve(null));
+    const done = (value: T | null) => {
       cancel();
-      resolve();
+      resolve(value);
     };
-    work.then(done, done);
+    work.then(done, () => done(null));
   });
 }

@@ -2,9 +2,10 @@ import { stat } from "node:fs/promises";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import type { ArchiveReference } from "../reference/kinds.ts";
-import { openDockerArchive } from "./docker-archive.ts";
-import { openOciArchive } from "./oci-archive.ts";
+import { dockerArchiveSource, isDockerArchiveFile } from "./docker-archive.ts";
+import { isOciArchiveFile, ociArchiveSource } from "./oci-archive.ts";
 import type { ImageSource } from "./source.ts";
+import { stageArchive } from "./stage-archive.ts";
 
 /** Opens an archive by unpacking what it needs into `stagingDir`, digests computed on the way. */
 export async function openArchive(
@@ -12,9 +13,15 @@ export async function openArchive(
   reference: ArchiveReference,
   stagingDir: string,
 ): Promise<ImageSource> {
-  return reference.transport === "oci-archive"
-    ? await openOciArchive(op, reference, stagingDir)
-    : await openDockerArchive(op, reference, stagingDir);
+  const { path, tag, transport } = reference;
+  const what = `Image archive "${path}"`;
+  const wanted = transport === "oci-archive" ? isOciArchiveFile : isDockerArchiveFile;
+  const archive = await op.step("archive", (step) =>
+    stageArchive(step, path, stagingDir, what, wanted),
+  );
+  return transport === "oci-archive"
+    ? await ociArchiveSource(archive, tag, what)
+    : await dockerArchiveSource(archive, tag, what);
 }
 
 /** Size, change time and inode of an archive file: another stamp means another content. */

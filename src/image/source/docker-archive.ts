@@ -2,14 +2,12 @@ import { open, readFile } from "node:fs/promises";
 import { z } from "zod";
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import type { Op } from "../../base/op.ts";
 import { parseJson, schemaFailure } from "../image-config.ts";
 import { type Descriptor, mediaTypes } from "../manifest.ts";
-import type { ArchiveReference } from "../reference/kinds.ts";
 import { formatReference, parseReference } from "../reference.ts";
 import { readSmall } from "./oci-archive.ts";
 import type { ImageSource } from "./source.ts";
-import { type StagedArchive, type StagedFile, stageArchive, stagedFile } from "./stage-archive.ts";
+import { type StagedArchive, type StagedFile, stagedFile } from "./stage-archive.ts";
 import { makeManifest, stagedSource } from "./staged.ts";
 
 const schema = z
@@ -24,28 +22,23 @@ const schema = z
 
 type Item = z.infer<typeof schema>[number];
 
+/** The files of a docker archive that an image is made of. */
+export function isDockerArchiveFile(name: string): boolean {
+  return /\.(?:json|tar)$/.test(name) || /^blobs\/sha256\/[0-9a-f]{64}$/.test(name);
+}
+
 /** The tar file of `docker save`, old or new; layers may be links to each other, as savers write them. */
-export async function openDockerArchive(
-  op: Op,
-  reference: ArchiveReference,
-  stagingDir: string,
+export async function dockerArchiveSource(
+  archive: StagedArchive,
+  tag: string | null,
+  what: string,
 ): Promise<ImageSource> {
-  const what = `Image archive "${reference.path}"`;
-  const archive = await op.step("archive", (step) =>
-    stageArchive(
-      step,
-      reference.path,
-      stagingDir,
-      what,
-      (name) => /\.(?:json|tar)$/.test(name) || /^blobs\/sha256\/[0-9a-f]{64}$/.test(name),
-    ),
-  );
   const manifest = stagedFile(archive, "manifest.json");
   const parsed = schema.safeParse(
     parseJson(await readSmall(manifest, what, "manifest.json"), `${what}: "manifest.json"`),
   );
   if (!parsed.success) throw schemaFailure(parsed.error, `${what}: "manifest.json"`);
-  const item = choose(parsed.data, reference.tag, what);
+  const item = choose(parsed.data, tag, what);
 
   const config = need(archive, item.Config, what);
   const layers = (item.Layers ?? []).map((name) => need(archive, name, what));

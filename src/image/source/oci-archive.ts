@@ -1,36 +1,29 @@
 import { readFile } from "node:fs/promises";
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import type { Op } from "../../base/op.ts";
 import { digestHex, isSha256Digest, sha256Of } from "../digest.ts";
 import type { Descriptor } from "../manifest.ts";
-import type { ArchiveReference } from "../reference/kinds.ts";
 import { chooseEntry } from "./layout.ts";
 import type { Document, ImageSource } from "./source.ts";
-import { type StagedArchive, type StagedFile, stageArchive, stagedFile } from "./stage-archive.ts";
+import { type StagedArchive, type StagedFile, stagedFile } from "./stage-archive.ts";
 import { type StagedFiles, stagedSource } from "./staged.ts";
 
 const blobPattern = /^blobs\/sha256\/([0-9a-f]{64})$/;
 
+/** The files of an OCI archive that an image is made of. */
+export function isOciArchiveFile(name: string): boolean {
+  return name === "index.json" || name === "oci-layout" || blobPattern.test(name);
+}
+
 /** An OCI image layout in a tar file. */
-export async function openOciArchive(
-  op: Op,
-  reference: ArchiveReference,
-  stagingDir: string,
+export async function ociArchiveSource(
+  archive: StagedArchive,
+  tag: string | null,
+  what: string,
 ): Promise<ImageSource> {
-  const what = `Image archive "${reference.path}"`;
-  const archive = await op.step("archive", (step) =>
-    stageArchive(
-      step,
-      reference.path,
-      stagingDir,
-      what,
-      (name) => name === "index.json" || name === "oci-layout" || blobPattern.test(name),
-    ),
-  );
   const files = verifiedBlobs(archive, what);
   const index = await readSmall(stagedFile(archive, "index.json"), what, "index.json");
-  const entry = chooseEntry(index, reference.tag, null, what);
+  const entry = chooseEntry(index, tag, null, what);
   const read = (file: StagedFile | null, name: string) => readSmall(file, what, name);
   const top: Document =
     entry === null
