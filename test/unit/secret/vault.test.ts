@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { withOp } from "../../../src/base/op.ts";
+import { realClock, withOp } from "../../../src/base/op.ts";
+import { WorkspaceAuthority } from "../../../src/egress/tls/authority.ts";
 import { resolveSecretText } from "../../../src/secret/resolve.ts";
 import { startVault, type VaultStandIn } from "../../fixtures/vault-stand-in.ts";
 
@@ -97,4 +101,36 @@ test("a standby leads to the active node, once", async () => {
   await expect(resolve("vault:secret/data/app#a")).rejects.toMatchObject({
     code: "secret_source_failed",
   });
+});
+
+test("TLS: a company's root by VAULT_CACERT, and never without a verified name", async () => {
+  const authority = new WorkspaceAuthority(["vault.test"], realClock);
+  const secrets = { "secret/data/app": { a: "over TLS" } };
+  await using server = await startVault({
+    token,
+    secrets,
+    tls: authority.contextFor("vault.test"),
+  });
+  const dir = await mkdtemp(join(tmpdir(), "microagent-vault-"));
+  try {
+    const caPath = join(dir, "ca.pem");
+    await writeFile(caPath, authority.certificatePem);
+    const at = { VAULT_ADDR: server.address, VAULT_NAMESPACE: "", VAULT_SKIP_VERIFY: "1" };
+    const named = { ...at, VAULT_TLS_SERVER_NAME: "vault.test" };
+    const read = (env: Record<string, string>) => resolve("vault:secret/data/app#a", env);
+    expect(await read({ ...named, VAULT_CACERT: caPath })).toBe("over TLS");
+    await expect(read(named)).rejects.toMatchObject({ code: "secret_source_failed" });
+    await expect(
+      read({ ...at, VAULT_TLS_SERVER_NAME: "other.test", VAULT_CACERT: caPath }),
+    ).rejects.toMatchObject({
+      message: expect.stringContaining("is not in the cert's altnames"),
+    });
+    await expect(read({ ...named, VAULT_CACERT: join(dir, "none") })).rejects.toMatchObject({
+      code: "secret_denied",
+      message: expect.stringContaining("of VAULT_CACERT cannot be read (ENOENT)"),
+    });
+    expect(server.asked).toEqual(["secret/data/app"]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 });
