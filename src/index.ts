@@ -3,6 +3,7 @@
  * use what is exported here and nothing else.
  */
 import { type Op, withOp } from "./base/op.ts";
+import type { AuditRecord } from "./egress/audit-event.ts";
 import { hostEnvironment } from "./host/environment.ts";
 import { stateLayout } from "./host/state-layout.ts";
 import type { MediationProtocol } from "./mediation/protocol.ts";
@@ -26,6 +27,7 @@ export { type Op, type Progress, type ProgressListener, withOp } from "./base/op
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";
+export type { AuditRecord } from "./egress/audit-event.ts";
 export { type StateLayout, stateLayout } from "./host/state-layout.ts";
 export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";
 export { type ImageListing, listImages, removeImages, tagImage } from "./image/catalogue.ts";
@@ -68,6 +70,7 @@ export {
 } from "./workspace/dispatch.ts";
 export type { Engine } from "./workspace/engine.ts";
 export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
+export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
@@ -116,6 +119,28 @@ export async function loadMediationProtocol(): Promise<MediationProtocol> {
   const { mediationProtocol } = await import("./mediation/protocol.ts");
   return mediationProtocol;
 }
+
+/** What a running or kept workspace did on the network so far. */
+export const egressOf: typeof import("./workspace/egress-log.ts").egressOf = async (...args) => {
+  const log = await import("./workspace/egress-log.ts");
+  return await log.egressOf(...args);
+};
+
+/** The decisions of a workspace as they are made, until it has ended. */
+export async function followEgress(
+  ...args: Parameters<typeof import("./workspace/egress-log.ts").followEgress>
+): Promise<AsyncGenerator<AuditRecord>> {
+  const log = await import("./workspace/egress-log.ts");
+  return log.followEgress(...args);
+}
+
+/** The network of a running or kept workspace. */
+export const networkOf: typeof import("./workspace/network-record.ts").networkOf = async (
+  ...args
+) => {
+  const record = await import("./workspace/network-record.ts");
+  return await record.networkOf(...args);
+};
 
 /** Builds a root file system from an image. */
 export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../base/errors.ts";
+import { egressReceipt } from "./render/egress-receipt.ts";
 import { reportError } from "./render/error.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
@@ -76,7 +77,9 @@ async function runOneShot(
     if (terminal.json) {
       await terminal.writeOut(`${JSON.stringify(engine.resultJson(result), null, 2)}\n`);
     } else {
-      await terminal.writeErr(receiptText(result, terminal));
+      const suggestion = result.audit === null ? null : engine.suggestAllow(plan, result.audit);
+      const egress = egressReceipt(result, suggestion, plan.specFile);
+      await terminal.writeErr(receiptText(result, terminal, egress));
     }
     if ("error" in result.termination) await reportError(result.termination.error, terminal);
   } finally {

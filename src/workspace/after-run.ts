@@ -1,4 +1,7 @@
+import { asMicroagentError } from "../base/errors.ts";
 import { type Clock, type Op, startOp } from "../base/op.ts";
+import { copyAudit } from "./audit-copy.ts";
+import { type AuditReceipt, auditFileName, emptyReceipt } from "./audit-receipt.ts";
 import type { DispatchRequest } from "./dispatch.ts";
 import { type CollectedOutputs, collectOutputs, nothingCollected } from "./outputs.ts";
 import { settledWithin } from "./settled-within.ts";
@@ -50,6 +53,29 @@ export async function collectAfter(
   } finally {
     release();
   }
+}
+
+/**
+ * Cuts the guest off and sums up what it did on the network; the log goes where the outputs go. A log
+ * that cannot be copied there is told as an incomplete output.
+ */
+export async function disconnect(
+  op: Op,
+  workspace: Workspace,
+  outputDir: string | null,
+  outputs: CollectedOutputs,
+): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
+  return await op.step("disconnect", async () => {
+    const audit = (await workspace.attachments.close()) ?? emptyReceipt;
+    if (outputDir === null) return { audit, outputs };
+    try {
+      await copyAudit(workspace.directory.path, outputDir);
+      return { audit, outputs };
+    } catch (error) {
+      const entry = { output: auditFileName, error: asMicroagentError(error) };
+      return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
+    }
+  });
 }
 
 function guestIsGone(end: Termination): boolean {

@@ -4,8 +4,10 @@ import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
 import type { AccelPreference, Arch, HostFacts } from "../supervisor/port.ts";
+import { type AttachmentRequest, openAttachments } from "./attachments.ts";
 import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
+import { networkRecord, networkRecordFile } from "./network-record.ts";
 import { powerOn } from "./power-on.ts";
 import { Workspace } from "./workspace.ts";
 import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
@@ -25,6 +27,7 @@ export interface BootRequest {
   readonly cpus: number;
   readonly sizeMib: number;
   readonly hostname: string;
+  readonly attach: AttachmentRequest;
   readonly bounds: BootBounds;
 }
 
@@ -55,7 +58,7 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
   await using undo = new CleanupStack();
 
   // Nothing of one is needed by another, so they share the time that the disk and other programs take.
-  const [{ directory, scratch }, { image, base }, { kernel, initramfs, choice }] =
+  const [{ directory, scratch, attachments }, { image, base }, { kernel, initramfs, choice }] =
     await op.together([
       (side) => prepareDirectory(side, engine, request, undo),
       (side) => prepareImage(side, engine, request, undo),
@@ -82,20 +85,22 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
     connect: async (step, machine) => {
       // Loaded while the guest boots: until then nobody needs to speak its language.
       const { connectAgent } = await import("./connect-agent.ts");
-      return await connectAgent(step, machine);
+      return await connectAgent(step, machine, attachments.calls);
     },
   });
   undo.defer(() => powered.machine.kill("boot failed").then(() => {}));
 
   await op.step("configure", (step) =>
-    powered.agent.configure(step, identityFor(step.clock, request, base)),
+    powered.agent.configure(step, identityFor(step.clock, request, base, attachments)),
   );
+  await op.step("attach", (step) => attachments.deliver(step, powered.agent, image.config.user));
 
   return new Workspace({
     name: request.name,
     machine: powered.machine,
     agent: powered.agent,
     directory,
+    attachments,
     report: {
       image,
       base,
@@ -113,8 +118,26 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
 async function prepareDirectory(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {
   const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
   undo.defer(() => directory.release());
-  const scratch = await op.step("scratch", (step) => directory.makeScratch(step, request.sizeMib));
-  return { directory, scratch };
+  const [scratch, attachments] = await op.together([
+    (side) => side.step("scratch", (step) => directory.makeScratch(step, request.sizeMib)),
+    (side) => prepareAttachments(side, request, directory, undo),
+  ]);
+  return { directory, scratch, attachments };
+}
+
+async function prepareAttachments(
+  op: Op,
+  request: BootRequest,
+  directory: WorkspaceDir,
+  undo: CleanupStack,
+) {
+  const owner = { name: request.name, directory: directory.path };
+  const attachments = await op.step("connections", (step) =>
+    openAttachments(step, request.attach, owner),
+  );
+  undo.defer(async () => void (await attachments.close()));
+  await directory.writeRecord(networkRecordFile, networkRecord(attachments.network));
+  return attachments;
 }
 
 async function prepareImage(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {

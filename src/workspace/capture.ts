@@ -4,6 +4,7 @@ export class Capture {
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
   #truncated = false;
+  #redact: (text: string) => string = (text) => text;
 
   constructor(capBytes: number) {
     this.#capBytes = capBytes;
@@ -23,8 +24,13 @@ export class Capture {
     return this.#truncated;
   }
 
+  /** From now on the text comes without what `redact` takes out of it. */
+  redactWith(redact: (text: string) => string): void {
+    this.#redact = redact;
+  }
+
   /** The captured bytes as UTF-8, invalid sequences replaced. */
   text(): string {
-    return Buffer.concat(this.#chunks).toString("utf8");
+    return this.#redact(Buffer.concat(this.#chunks).toString("utf8"));
   }
 }

@@ -3,11 +3,14 @@ import { asMicroagentError, isTimeout, type MicroagentError } from "../base/erro
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import { bootUndone, collectAfter, tearDown } from "./after-run.ts";
+import { bootUndone, collectAfter, disconnect, tearDown } from "./after-run.ts";
+import type { MediationReport } from "./attachments.ts";
+import type { AuditReceipt } from "./audit-receipt.ts";
 import { type BootReport, type BootRequest, boot } from "./boot.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { Engine } from "./engine.ts";
+import { type NetworkReport, networkReport } from "./network-report.ts";
 import { lostOnHost } from "./output-dir.ts";
 import {
   type CollectedOutputs,
@@ -16,6 +19,7 @@ import {
   nothingCollected,
 } from "./outputs.ts";
 import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
+import type { SecretsReport } from "./secret-delivery.ts";
 import { runSetup } from "./setup.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
 import { type InterruptingSignal, type Termination, terminationOf } from "./termination.ts";
@@ -67,6 +71,14 @@ export interface DispatchResult {
   readonly stdout: Capture;
   readonly stderr: Capture;
   readonly outputs: CollectedOutputs;
+  /** What left the guest and what was held back; null when nothing was booted. */
+  readonly audit: AuditReceipt | null;
+  /** Null when nothing was booted. */
+  readonly network: NetworkReport | null;
+  /** Null without secrets. */
+  readonly secrets: SecretsReport | null;
+  /** Null without a work channel. */
+  readonly mediation: MediationReport | null;
   /** Null when nothing is to be left, or when the directory may be that of a run with the same name. */
   readonly outputDir: string | null;
   /** Where the workspace was kept, when it was. */
@@ -95,11 +107,13 @@ export async function dispatch(
   let booting: Promise<Workspace> | null = null;
   let workspace: Workspace | null = null;
   let outputs = nothingCollected;
+  let audit: AuditReceipt | null = null;
   try {
     workspace = await op.step("boot", (step) => {
       booting = boot(step, engine, request.boot);
       return booting;
     });
+    run.redactWith(workspace.attachments.redact);
     run.termination = await runInside(op, workspace, request, run, hooks.onOutput ?? (() => {}));
   } catch (error) {
     run.termination = terminationOfFailure(error, hooks.signal, request.timeoutMs);
@@ -123,6 +137,7 @@ export async function dispatch(
         await windDown(after.op.clock, run.command, signal);
       }
       outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
+      ({ audit, outputs } = await disconnect(after.op, workspace, request.outputDir, outputs));
       await tearDown(after.op, workspace, request.keep, run.termination);
     }
   } finally {
@@ -143,6 +158,10 @@ export async function dispatch(
     stdout: run.stdout,
     stderr: run.stderr,
     outputs,
+    audit,
+    network: workspace === null ? null : networkReport(workspace.attachments.network),
+    secrets: workspace?.attachments.secretsReport ?? null,
+    mediation: workspace?.attachments.mediationReport ?? null,
     outputDir: isNameTaken(run.termination) ? null : request.outputDir,
     keptAt: workspace?.directory.keptAt ?? null,
     timingsMs: times.totalsMs(),
@@ -161,6 +180,11 @@ class Run {
   overran = false;
   readonly stdout = new Capture(limits.exec.captureBytesMax);
   readonly stderr = new Capture(limits.exec.captureBytesMax);
+
+  redactWith(redact: (text: string) => string): void {
+    this.stdout.redactWith(redact);
+    this.stderr.redactWith(redact);
+  }
 }
 
 async function runInside(
@@ -171,6 +195,8 @@ async function runInside(
   sink: OutputSink,
 ): Promise<Termination> {
   const image = workspace.report.image.config;
+  // What the user sets himself wins over what the attachments need.
+  const env = { ...workspace.attachments.env, ...request.env };
   const started = op.clock.monotonic();
   const onRunning = (command: RunningCommand) => {
     run.command = command;
@@ -187,7 +213,7 @@ async function runInside(
           {
             commands: request.setup,
             shell: request.shell,
-            env: request.env,
+            env,
             remainingMs,
             onRunning,
           },
@@ -214,7 +240,7 @@ async function runInside(
         "run",
         {
           argv: argvOf(request.command, request.shell, image),
-          env: environmentOf(image, request.env),
+          env: environmentOf(image, env),
           cwd: image.workingDir,
           user: image.user,
           stdin: false,

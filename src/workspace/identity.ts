@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Configuration } from "../agent/configuration.ts";
 import type { Clock } from "../base/op.ts";
 import type { BaseImage } from "../image/base-image.ts";
+import type { Attachments } from "./attachments.ts";
 
 /** Processes and threads a guest's workload may have. */
 const pidsMax = 16_384;
@@ -13,6 +14,7 @@ export function identityFor(
   clock: Clock,
   request: { readonly hostname: string },
   base: BaseImage,
+  attachments: Pick<Attachments, "network" | "services">,
 ): Configuration {
   return {
     timeUnixMs: clock.now(),
@@ -26,6 +28,8 @@ export function identityFor(
     mounts: [],
     pidsMax,
     memoryReserveBytes,
+    network: attachments.network?.guest ?? null,
+    services: attachments.services,
   };
 }
 

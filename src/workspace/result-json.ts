@@ -1,5 +1,7 @@
 import { errorJson } from "../base/error-json.ts";
+import type { MediationReport } from "./attachments.ts";
 import type { DispatchResult } from "./dispatch.ts";
+import type { SecretsReport } from "./secret-delivery.ts";
 import { exitCodeFor, type Termination } from "./termination.ts";
 
 /**
@@ -55,6 +57,10 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
       ms,
       failed,
     })),
+    network: result.network,
+    audit: result.audit,
+    ...(result.secrets === null ? {} : { secrets: secretsJson(result.secrets) }),
+    ...(result.mediation === null ? {} : { mediation: mediationJson(result.mediation) }),
     output_dir: result.outputDir,
     artifacts: result.outputs.artifacts.map((artifact) => ({
       name: artifact.output,
@@ -90,6 +96,19 @@ export function manifestJson(result: DispatchResult): Record<string, unknown> {
     omitted: full.artifacts_omitted,
     missing: full.artifacts_missing,
     incomplete: full.artifacts_incomplete,
+  };
+}
+
+function secretsJson({ materialized, onDemand, accesses }: SecretsReport): unknown {
+  return { materialized, on_demand: onDemand, accesses };
+}
+
+function mediationJson({ declared, readiness }: MediationReport): unknown {
+  return {
+    ...declared,
+    ready: readiness?.ready ?? false,
+    observed_at: readiness?.observedAt.toISOString() ?? null,
+    error: readiness?.error ?? null,
   };
 }
 

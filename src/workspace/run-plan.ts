@@ -18,6 +18,8 @@ import {
 import type { Engine } from "./engine.ts";
 import { checkHostRoom } from "./host-room.ts";
 import { collectGarbage } from "./listing.ts";
+import type { MediationDeclared } from "./mediation.ts";
+import { networkRequestOf } from "./network-request.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
 
@@ -34,6 +36,7 @@ export async function runPlanOnce(
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
   checkHostRoom(plan);
+  for (const text of plan.notes) hooks.onProgress?.({ kind: "note", path: "dispatch", text });
   const captured = await withOp("capture", { signal: hooks.signal }, (op) =>
     captureFiles(op, plan),
   );
@@ -78,6 +81,11 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
       cpus: plan.resources.cpus,
       sizeMib: plan.resources.sizeMib,
       hostname: plan.hostname,
+      attach: {
+        network: networkRequestOf(plan),
+        secrets: plan.secrets,
+        mediation: mediationOf(plan),
+      },
       bounds: {
         pullMs: plan.pullTimeoutSeconds * 1000,
         bootMs: plan.bootTimeoutSeconds * 1000,
@@ -97,6 +105,13 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
     timeoutMs: plan.timeoutSeconds * 1000,
     keep: plan.keep,
   };
+}
+
+/** Failing closed is what a required channel does. */
+function mediationOf({ mediation }: RunPlan): MediationDeclared | null {
+  if (mediation === null) return null;
+  const { port, target, required, failClosed } = mediation;
+  return { port, target, required: required || failClosed };
 }
 
 /**

@@ -32,6 +32,7 @@ export async function runSetup(
     });
     const timeoutMs = setup.remainingMs();
     const tail = new Capture(64 * 1024);
+    tail.redactWith(workspace.attachments.redact);
     const result = await runCommand(
       op,
       workspace,

@@ -5,6 +5,7 @@ import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Clock, Op } from "../base/op.ts";
 import type { Machine, MachineExit } from "../supervisor/port.ts";
+import type { Attachments } from "./attachments.ts";
 import type { BootReport } from "./boot.ts";
 import { explainFailure } from "./machine-failure.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";
@@ -14,6 +15,7 @@ interface WorkspaceParts {
   readonly machine: Machine;
   readonly agent: Agent;
   readonly directory: WorkspaceDir;
+  readonly attachments: Attachments;
   readonly report: BootReport;
   readonly clock: Clock;
   readonly release: CleanupStack;
@@ -46,6 +48,11 @@ export class Workspace {
   /** Directory with the console log and the disks of this workspace. */
   get directory(): WorkspaceDir {
     return this.#parts.directory;
+  }
+
+  /** Its network, published ports and secrets. */
+  get attachments(): Attachments {
+    return this.#parts.attachments;
   }
 
   get pid(): number | null {
@@ -115,6 +122,7 @@ export class Workspace {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.attachments.close();
     this.#parts.agent.close();
     await this.#parts.machine.kill("closed");
     await this.#parts.release.run();

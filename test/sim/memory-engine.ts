@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stateLayout } from "../../src/host/state-layout.ts";
 import type { Supervisor } from "../../src/supervisor/port.ts";
+import { nothingAttached } from "../../src/workspace/attachments.ts";
 import type { DispatchRequest } from "../../src/workspace/dispatch.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
 import {
@@ -82,6 +83,7 @@ export function someDispatch(dir: string, change: Partial<DispatchRequest> = {})
       cpus: 1,
       sizeMib: 16,
       hostname: "sim",
+      attach: nothingAttached,
       bounds: { pullMs: 5_000, bootMs: 250 },
     },
     setup: [],

@@ -7,7 +7,11 @@ import { printable } from "./printable.ts";
 const listedMax = 20;
 
 /** What a run leaves on stderr: how it ended, where it ran, what came out. */
-export function receiptText(result: DispatchResult, terminal: Terminal): string {
+export function receiptText(
+  result: DispatchResult,
+  terminal: Terminal,
+  egress: readonly string[],
+): string {
   const dim = (text: string) =>
     terminal.color ? `\u001b[2m${printable(text)}\u001b[22m` : printable(text);
   const lines: string[] = [];
@@ -33,6 +37,7 @@ export function receiptText(result: DispatchResult, terminal: Terminal): string 
   } else if (end.kind === "interrupted") {
     lines.push(`interrupted by ${end.signal ?? "the caller"}`);
   }
+  lines.push(...egress);
   lines.push(...outputLines(result).map(printable));
   if (result.keptAt !== null) lines.push(`workspace kept at ${result.keptAt}`);
   return lines.map((line) => `${line}\n`).join("");

@@ -1,0 +1,54 @@
+import type { AllowSuggestion, DispatchResult } from "../../index.ts";
+import { printable } from "./printable.ts";
+
+/** Hosts beyond this many are counted, not listed. */
+const listedMax = 30;
+
+/** What a run did on the network, host by host, and how to allow what it was denied. */
+export function egressReceipt(
+  result: DispatchResult,
+  suggestion: AllowSuggestion | null,
+  specFile: string | null,
+): string[] {
+  const { audit, network } = result;
+  if (audit === null || network?.egress == null) return [];
+  const allowed = Object.values(audit.allow_by_host).reduce((sum, each) => sum + each, 0);
+  const denied = Object.values(audit.deny_by_host).reduce((sum, each) => sum + each, 0);
+  const lines: string[] = [];
+  if (audit.decision_count > 0) {
+    lines.push(`egress (${network.egress}): ${allowed} allowed, ${denied} denied`);
+    lines.push(...hostLines(audit.allow_by_host, audit.deny_by_host));
+  }
+  if (audit.integrity !== "complete") {
+    lines.push(`warning: the egress audit is not complete: ${audit.integrity.problem}`);
+  }
+  if ((audit.by_event.egress_cap_exceeded ?? 0) > 0) {
+    lines.push("warning: a bound on traffic was reached (raise it with --egress-max-...)");
+  }
+  if (suggestion !== null) {
+    const where = specFile ?? "an Agentfile";
+    lines.push(`to allow what was denied, in ${where}:`);
+    lines.push(...suggestion.yaml.split("\n").map((line) => `  ${line}`));
+    if (specFile === null) {
+      const flags = suggestion.hosts.map((host) => `--egress-allow ${host}`).join(" ");
+      lines.push(`or: ${flags}`);
+    }
+  }
+  return lines.map(printable);
+}
+
+function hostLines(
+  allowed: Readonly<Record<string, number>>,
+  denied: Readonly<Record<string, number>>,
+): string[] {
+  const hosts = [...new Set([...Object.keys(allowed), ...Object.keys(denied)])].sort();
+  const shown = hosts.slice(0, listedMax).map((host) => {
+    const parts = [
+      ...(Object.hasOwn(allowed, host) ? [`${allowed[host]} allowed`] : []),
+      ...(Object.hasOwn(denied, host) ? [`${denied[host]} denied`] : []),
+    ];
+    return `  ${host}: ${parts.join(", ")}`;
+  });
+  const rest = hosts.length - shown.length;
+  return rest === 0 ? shown : [...shown, `  and ${rest} more hosts`];
+}

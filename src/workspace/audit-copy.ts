@@ -1,0 +1,34 @@
+import { copyFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import { fileError } from "../host/file-error.ts";
+import { makeDirs } from "../host/make-dirs.ts";
+import { auditFileName } from "./audit-receipt.ts";
+
+/**
+ * Puts a workspace's audit, the files put aside with it, into an output directory in place of what an
+ * earlier run left there. A guest that asked for nothing leaves none. Fails as files fail.
+ */
+export async function copyAudit(directory: string, outputDir: string): Promise<void> {
+  try {
+    await makeDirs(outputDir);
+    for (const name of await auditFiles(outputDir)) await rm(join(outputDir, name));
+    for (const name of await auditFiles(directory)) {
+      await copyFile(join(directory, name), join(outputDir, name));
+    }
+  } catch (error) {
+    throw fileError(error, `The audit cannot be written to "${outputDir}"`);
+  }
+}
+
+async function auditFiles(dir: string): Promise<string[]> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  });
+  return names.filter(
+    (name) =>
+      name === auditFileName ||
+      (/^\.[1-9]\d{0,3}$/.test(name.slice(auditFileName.length)) && name.startsWith(auditFileName)),
+  );
+}

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import type { Agent } from "../agent/agent.ts";
+import type { GuestCalls } from "../agent/guest-calls.ts";
+import type { GuestNetwork } from "../agent/guest-network.ts";
+import { randomHex } from "../base/ids.ts";
+import type { Op } from "../base/op.ts";
+import { openAuditLog } from "../egress/audit-log.ts";
+import { type AuditReceipt, auditFileName, auditReceipt } from "./audit-receipt.ts";
+import type { NetworkRequest } from "./network-request.ts";
+import { type PortForward, publishPorts } from "./published-ports.ts";
+
+/** The host's side of one guest's network, while its machine lives. */
+export interface OpenNetwork {
+  readonly request: NetworkRequest;
+  readonly guest: GuestNetwork;
+  readonly calls: GuestCalls;
+  /** Variables that make the guest's programs trust and use what the swap gives them. */
+  readonly env: Readonly<Record<string, string>>;
+  /** With the host ports that were taken. */
+  readonly forwards: readonly PortForward[];
+  readonly auditPath: string;
+  /** After `configure`, before anything of the user's runs: what the guest needs, then the ports. */
+  deliver(op: Op, agent: Agent): Promise<void>;
+  /** Ends every flow and closes the ports; the receipt is whole from then on. May be called again. */
+  close(): Promise<AuditReceipt>;
+}
+
+/**
+ * Opens the ports, the audit and the egress of a guest. Fails with `port_taken`, and with what the
+ * swap's configuration is refused for.
+ */
+export async function openNetwork(
+  op: Op,
+  request: NetworkRequest,
+  owner: { readonly name: string; readonly directory: string },
+): Promise<OpenNetwork> {
+  const { policy, guest } = request;
+  if (policy.mode === "off") {
+    const text = "Egress is off: whatever the guest sends leaves this host, unfiltered";
+    op.report({ kind: "warning", text });
+  }
+  const ports = await publishPorts(op, request.forwards);
+  for (const { host, hostPort, guestPort } of ports.forwards) {
+    const at = host.includes(":") ? `[${host}]` : host;
+    op.report({ kind: "note", text: `Guest port ${guestPort} is published at ${at}:${hostPort}` });
+  }
+  const auditPath = join(owner.directory, auditFileName);
+  const identity = { runtimeId: owner.name, sessionId: randomHex(8) };
+  const audit = openAuditLog(auditPath, { identity, clock: op.clock });
+  const egress = { calls: {}, close: async () => {} };
+  let closing: Promise<AuditReceipt> | null = null;
+  const close = async () => {
+    await Promise.all([ports.close(), egress.close()]);
+    await audit.close();
+    return await auditReceipt(auditPath, audit.lost);
+  };
+  return {
+    request,
+    guest,
+    calls: egress.calls,
+    env: {},
+    forwards: ports.forwards,
+    auditPath,
+    async deliver(step, agent) {
+      step.check();
+      ports.attach(agent);
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
