@@ -87,10 +87,10 @@ export const fieldSupport: readonly FieldSupport[] = [
   planned("--egress-swap-config", { instead: noNetwork }),
   planned("agent.broker"),
   planned("agent.brokers", { harmless: isEmpty }),
-  planned("--secret", { harmless: isEmpty }),
+  built("--secret"),
   planned("--secret-on-demand", { harmless: isEmpty }),
-  planned("--secrets-env-file", { harmless: isEmpty }),
-  planned("--secrets-audit", { harmless: (value) => value === false }),
+  built("--secrets-env-file"),
+  built("--secrets-audit"),
 ];
 
 /** Support of a field, or of the block it belongs to. */
