@@ -38,6 +38,17 @@ export const limits = {
     /** How long the guest may leave its half open after we have ended ours. */
     leaveMs: 10_000,
   },
+  egress: {
+    /** How long a connection may say nothing at all. */
+    tcpIdleMs: 3_600_000,
+    udpIdleMs: 120_000,
+    /** How long a guest may take between two questions of one DNS connection. */
+    dnsIdleMs: 30_000,
+    /** From the first byte of a connection until it must have said what it is. */
+    firstBytesMs: 2_000,
+    /** Datagrams on their way to the guest; more are dropped, as a network would. */
+    datagramBytesMax: 256 * KiB,
+  },
   exec: {
     /** Captured output per stream; more is dropped and the result says so. */
     captureBytesMax: 10 * MiB,

@@ -16,8 +16,8 @@ export interface RequestHead {
   /** Bytes up to and including the empty line. */
   readonly length: number;
   readonly body: "none" | "chunked" | { readonly bytes: number };
-  /** The connection may stop being HTTP after this request. */
-  readonly leavesHttp: boolean;
+  /** How the connection may stop being HTTP after this request. */
+  readonly leavesHttp: "connect" | "upgrade" | null;
 }
 
 export type HeadReading =
@@ -83,7 +83,7 @@ function parseHead(lines: readonly string[], length: number): RequestHead | null
   if (target === undefined) return null;
   const body = bodyOf(values);
   if (body === null) return null;
-  const leavesHttp = method === "CONNECT" || values.has("upgrade") || method === "PRI";
+  const leavesHttp = method === "CONNECT" ? "connect" : values.has("upgrade") ? "upgrade" : null;
   return { method, host, target, length, body, leavesHttp };
 }
 

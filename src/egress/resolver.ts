@@ -126,7 +126,7 @@ function recordOf(address: Address | null, ttl: number): DnsRecord | null {
 }
 
 /** The interface gives `critical` and one more key, the property's tag. */
-function policyOf(record: Record<string, unknown>): DnsRecord {
-  const [tag, value] = Object.entries(record).find(([key]) => key !== "critical") ?? ["", ""];
-  return policyRecord(Number(record["critical"] ?? 0), tag, String(value), unknownTtl);
+function policyOf({ critical, ...properties }: Record<string, unknown>): DnsRecord {
+  const [tag, value] = Object.entries(properties)[0] ?? ["", ""];
+  return policyRecord(Number(critical ?? 0), tag, String(value), unknownTtl);
 }

@@ -1,0 +1,155 @@
+import type { Socket } from "node:net";
+import type { ByteStream } from "../agent/guest-calls.ts";
+import type { Op } from "../base/op.ts";
+
+/** Bytes on their way to the guest at which its server has to wait. */
+const underwayBytesMax = 256 * 1024;
+
+export type RelayEnd = "closed" | "reset" | "capped" | "idle" | "denied";
+
+/** What a relay counts and waits for; a counter that says false ends the flow. */
+export interface RelayMeter {
+  readonly limited: boolean;
+  count(bytes: number): boolean;
+  pace(op: Op, bytes: number): Promise<void>;
+}
+
+/** Looks at the guest's bytes before they leave: what may leave of them now, or null to end the flow. */
+export type Inspection = (piece: Uint8Array) => Uint8Array | null;
+
+/**
+ * Joins a guest's stream and a socket: half-close, reset and backpressure pass through in both directions.
+ * Bytes are handed on as they came, without copies. The directions start one by one, so that a server can
+ * speak before the guest's first bytes were judged.
+ */
+export class Relay {
+  /** From the guest, and to it. */
+  sent = 0;
+  received = 0;
+  /** By the op's monotonic clock. */
+  lastActiveAt: number;
+  /** Resolves once, when both directions are over or either broke. */
+  readonly ended: Promise<RelayEnd>;
+  readonly #op: Op;
+  readonly #stream: ByteStream;
+  readonly #socket: Socket;
+  readonly #meter: RelayMeter;
+  #underway = 0;
+  #downOver = false;
+  #over = false;
+  #wake: () => void = () => {};
+  #resolve: (end: RelayEnd) => void = () => {};
+
+  constructor(op: Op, stream: ByteStream, socket: Socket, meter: RelayMeter) {
+    this.#op = op;
+    this.#stream = stream;
+    this.#socket = socket;
+    this.#meter = meter;
+    this.lastActiveAt = op.clock.monotonic();
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    socket.on("error", this.#onBroken);
+    socket.on("close", this.#onClose);
+    socket.on("drain", this.#onDrain);
+    stream.onFailure(this.#onBroken);
+  }
+
+  /** Lets go of both sides, untouched, for somebody else. Only before either direction has started. */
+  release(): void {
+    this.#over = true;
+    this.#socket.removeListener("error", this.#onBroken);
+    this.#socket.removeListener("close", this.#onClose);
+    this.#socket.removeListener("drain", this.#onDrain);
+  }
+
+  /** Lets the server's bytes through. */
+  startDown(): void {
+    if (this.#over) return;
+    this.#socket.on("data", this.#onData);
+    this.#socket.on("end", () => {
+      this.#downOver = true;
+      if (!this.#over) this.#stream.end();
+    });
+    this.#socket.resume();
+  }
+
+  /** Lets the guest's bytes through; returns when it has ended its half, or the relay is over. */
+  async up(inspect: Inspection | null = null): Promise<void> {
+    try {
+      for (;;) {
+        const read = await this.#stream.read(this.#op);
+        if (this.#over) return;
+        if (read === null) break;
+        const piece = inspect === null ? read : inspect(read);
+        if (piece === null) return this.end("denied");
+        if (piece.length === 0) continue;
+        this.sent += piece.length;
+        if (!this.#admit(piece.length)) return;
+        if (this.#meter.limited) await this.#meter.pace(this.#op, piece.length);
+        if (this.#socket.write(piece)) continue;
+        await this.#drained();
+      }
+      this.#socket.end();
+    } catch {
+      this.end("reset");
+    }
+  }
+
+  /** Breaks off whatever still runs; both sides see a reset unless they are over. */
+  end(how: RelayEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (how !== "closed") {
+      this.#stream.reset();
+      this.#socket.resetAndDestroy();
+    }
+    this.#wake();
+    this.#resolve(how);
+  }
+
+  readonly #onBroken = (): void => this.end("reset");
+
+  readonly #onClose = (): void =>
+    this.end(this.#downOver && this.#socket.writableFinished ? "closed" : "reset");
+
+  readonly #onDrain = (): void => this.#wake();
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#over) return;
+    this.received += chunk.length;
+    if (!this.#admit(chunk.length)) return;
+    if (this.#meter.limited) {
+      this.#socket.pause();
+      this.#meter
+        .pace(this.#op, chunk.length)
+        .then(() => this.#stream.write(this.#op, chunk))
+        .then(() => this.#socket.resume())
+        .catch(() => this.end("reset"));
+      return;
+    }
+    this.#underway += chunk.length;
+    if (this.#underway > underwayBytesMax) this.#socket.pause();
+    this.#stream.write(this.#op, chunk).then(
+      () => {
+        this.#underway -= chunk.length;
+        if (this.#socket.isPaused() && this.#underway <= underwayBytesMax) this.#socket.resume();
+      },
+      () => this.end("reset"),
+    );
+  };
+
+  #admit(bytes: number): boolean {
+    this.lastActiveAt = this.#op.clock.monotonic();
+    if (this.#meter.count(bytes)) return true;
+    this.end("capped");
+    return false;
+  }
+
+  async #drained(): Promise<void> {
+    if (this.#over || !this.#socket.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
