@@ -77,7 +77,7 @@ async function fetchValue(
       return await readVault(op, ref, environment);
     }
     case "helper": {
-      const { askHelper } = await import("./helper.ts");
+      const { askHelper } = await import("./helper-program.ts");
       return await askHelper(op, ref.argument, environment);
     }
   }

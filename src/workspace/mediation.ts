@@ -36,6 +36,7 @@ export class Mediation {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #declared: MediationDeclared;
   #open = 0;
+  #warned = false;
   #readiness: MediationReadiness | null = null;
 
   constructor(declared: MediationDeclared) {
@@ -70,8 +71,9 @@ export class Mediation {
       await op.sleep(probePauseMs);
     }
     const found = this.#readiness ?? this.#observe(op, "it was not looked at");
-    if (!found.ready && this.#declared.required) throw this.#unavailable(found.error ?? "");
-    if (found.error !== null) {
+    if (!found.ready && this.#declared.required) throw this.#unavailable(found);
+    if (found.error !== null && !this.#warned) {
+      this.#warned = true;
       op.report({
         kind: "warning",
         text: `Mediation target "${this.#declared.target}" does not answer (${found.error}); the guest's connections are refused until it does`,
@@ -119,13 +121,13 @@ export class Mediation {
     return this.#readiness;
   }
 
-  #unavailable(reason: string): MicroagentError {
+  #unavailable({ error: reason, observedAt }: MediationReadiness): MicroagentError {
     return new MicroagentError(
       "mediation_unavailable",
       `Mediation target "${this.#declared.target}" does not answer (${reason}): wanted a listener before the workload starts`,
       {
         hint: "Start the host's side first, or loosen it with --mediation-optional",
-        details: { target: this.#declared.target, reason },
+        details: { target: this.#declared.target, reason, observedAt: observedAt.toISOString() },
       },
     );
   }

@@ -211,7 +211,7 @@ async function reachable(ref: NamedSecretRef["ref"], options: ResolveOptions): P
     const { vaultServer } = await import("../secret/vault.ts");
     vaultServer(environment);
   } else if (ref.scheme === "helper") {
-    const { helperProgram } = await import("../secret/helper.ts");
+    const { helperProgram } = await import("../secret/helper-program.ts");
     helperProgram(environment);
   } else if (ref.scheme === "env" && environment.env(ref.variable) === undefined) {
     throw new MicroagentError(
