@@ -1,5 +1,4 @@
 import { errorJson } from "../base/error-json.ts";
-import type { MediationReport } from "./attachments.ts";
 import type { DispatchResult } from "./dispatch.ts";
 import type { SecretsReport } from "./secret-delivery.ts";
 import { exitCodeFor, type Termination } from "./termination.ts";
@@ -60,7 +59,7 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
     network: result.network,
     audit: result.audit,
     ...(result.secrets === null ? {} : { secrets: secretsJson(result.secrets) }),
-    ...(result.mediation === null ? {} : { mediation: mediationJson(result.mediation) }),
+    ...mediationJson(result),
     output_dir: result.outputDir,
     artifacts: result.outputs.artifacts.map((artifact) => ({
       name: artifact.output,
@@ -103,13 +102,23 @@ function secretsJson({ materialized, onDemand, accesses }: SecretsReport): unkno
   return { materialized, on_demand: onDemand, accesses };
 }
 
-function mediationJson({ declared, readiness }: MediationReport): unknown {
-  return {
-    ...declared,
-    ready: readiness?.ready ?? false,
-    observed_at: readiness?.observedAt.toISOString() ?? null,
-    error: readiness?.error ?? null,
-  };
+/** The channel and its last observation; a required one without a target has ended the boot before there was a report. */
+function mediationJson({ mediation, termination }: DispatchResult): Record<string, unknown> {
+  if (mediation !== null) {
+    const { declared, readiness } = mediation;
+    const { ready = false, observedAt, error = null } = readiness ?? {};
+    return {
+      mediation: declared,
+      mediationReady: {
+        ready,
+        observedAt: observedAt?.toISOString() ?? null,
+        ...(error === null ? {} : { error }),
+      },
+    };
+  }
+  if (!("error" in termination) || termination.error.code !== "mediation_unavailable") return {};
+  const { observedAt = null, reason = null } = termination.error.details;
+  return { mediationReady: { ready: false, observedAt, error: reason } };
 }
 
 function finalState(result: DispatchResult): string {
