@@ -76,7 +76,7 @@ export class Mediation {
       this.#warned = true;
       op.report({
         kind: "warning",
-        text: `Mediation target "${this.#declared.target}" does not answer (${found.error}); the guest's connections are refused until it does`,
+        text: `Mediation target "${this.#declared.target}" does not answer (${found.error}); the guest's connections are reset until it does`,
       });
     }
     return found;
