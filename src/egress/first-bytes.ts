@@ -16,7 +16,8 @@ export const firstBytesMax: number = 16 * 1024;
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n");
 
-export function readFirstBytes(bytes: Uint8Array): FirstBytes {
+/** `anyMethod`: wait for the end of what could be a request with a method nobody knows. */
+export function readFirstBytes(bytes: Uint8Array, anyMethod: boolean): FirstBytes {
   const full = bytes.length >= firstBytesMax;
   const hello = readClientHello(bytes);
   if (hello.kind === "hello") {
@@ -27,7 +28,7 @@ export function readFirstBytes(bytes: Uint8Array): FirstBytes {
   }
   // HTTP/2 without TLS: its head cannot be read without its compression.
   if (preface.equals(bytes.subarray(0, preface.length))) return { kind: "malformed" };
-  const request = readRequestHead(bytes);
+  const request = readRequestHead(bytes, anyMethod);
   if (request.kind === "request") return { kind: "http", head: request.head };
   if (request.kind === "not-http") return { kind: "opaque" };
   return { kind: request.kind === "malformed" || full ? "malformed" : "incomplete" };

@@ -31,15 +31,16 @@ const lineBytesMax = 8 * 1024;
 
 /**
  * Reads one request head. Strict about what two readers could understand differently (bare CR, folded
- * lines, two lengths, two hosts): that is malformed, because the other reader is a server.
+ * lines, two lengths, two hosts): that is malformed, because the other reader is a server. `anyMethod`
+ * waits for the end of a first line whose method nobody knows.
  */
-export function readRequestHead(bytes: Uint8Array): HeadReading {
+export function readRequestHead(bytes: Uint8Array, anyMethod = true): HeadReading {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   // Servers skip empty lines before a request.
   const start = /^[\r\n]*/.exec(text)?.[0].length ?? 0;
   const lineEnd = text.indexOf("\n", start);
   const first = text.slice(start, lineEnd < 0 ? undefined : lineEnd);
-  if (!looksLikeRequest(first, lineEnd >= 0)) return { kind: "not-http" };
+  if (!looksLikeRequest(first, lineEnd >= 0, anyMethod)) return { kind: "not-http" };
   if (lineEnd < 0) return { kind: first.length > lineBytesMax ? "malformed" : "incomplete" };
   const end = /\n\r?\n/.exec(text.slice(lineEnd));
   if (end === null) return { kind: "incomplete" };
@@ -52,13 +53,15 @@ export function readRequestHead(bytes: Uint8Array): HeadReading {
   return head === null ? { kind: "malformed" } : { kind: "request", head };
 }
 
-/** A line that ends like a request's or begins with a method servers know; or the beginning of any line like it. */
-function looksLikeRequest(line: string, whole: boolean): boolean {
-  if (!whole) return /^([A-Za-z][A-Za-z-]{0,31}([ \t].*)?)?$/.test(line);
-  return /^[A-Za-z][A-Za-z-]*[ \t].*HTTP\/\d/i.test(line) || knownMethod.test(line);
+/** A line that ends like a request's or begins with a method servers know; or the beginning of one. */
+function looksLikeRequest(line: string, whole: boolean, anyMethod: boolean): boolean {
+  if (whole) return /^[A-Za-z][A-Za-z-]*[ \t].*HTTP\/\d/i.test(line) || knownMethod.test(line);
+  if (anyMethod) return /^([A-Za-z][A-Za-z-]{0,31}([ \t].*)?)?$/.test(line);
+  return knownMethod.test(line) || methods.some((one) => one.startsWith(line.toUpperCase()));
 }
 
-const knownMethod = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)[ \t]/i;
+const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
+const knownMethod: RegExp = new RegExp(`^(${methods.join("|")})[ \\t]`, "i");
 
 function parseHead(lines: readonly string[], length: number): RequestHead | null {
   const [requestLine = "", ...fields] = lines;

@@ -14,12 +14,12 @@ export interface Peeked {
  * Reads until the guest has said what it speaks, at most 16 KiB and two seconds from its first byte. How long it
  * waits before that byte is its own business: in many protocols the server speaks first.
  */
-export async function peek(op: Op, stream: ByteStream): Promise<Peeked> {
+export async function peek(op: Op, stream: ByteStream, anyMethod: boolean): Promise<Peeked> {
   let bytes: Uint8Array | null = await stream.read(op);
   if (bytes === null) return { first: null, bytes: new Uint8Array(0) };
   const until = op.clock.monotonic() + limits.egress.firstBytesMs;
   for (;;) {
-    const first = readFirstBytes(bytes);
+    const first = readFirstBytes(bytes, anyMethod);
     if (first.kind !== "incomplete" || bytes.length >= firstBytesMax) return { first, bytes };
     const timeoutMs = until - op.clock.monotonic();
     const more = timeoutMs <= 0 ? null : await readWithin(op, stream, timeoutMs);

@@ -35,6 +35,8 @@ export class Relay {
   readonly #socket: Socket;
   readonly #meter: RelayMeter;
   #underway = 0;
+  /** Bytes to the guest that wait for the rate; resolves in any case. */
+  #paced: Promise<void> = Promise.resolve();
   #downOver = false;
   #over = false;
   #wake: () => void = () => {};
@@ -67,10 +69,7 @@ export class Relay {
   startDown(): void {
     if (this.#over) return;
     this.#socket.on("data", this.#onData);
-    this.#socket.on("end", () => {
-      this.#downOver = true;
-      if (!this.#over) this.#stream.end();
-    });
+    this.#socket.on("end", () => this.#afterPaced(this.#onDownEnd));
     this.#socket.resume();
   }
 
@@ -100,18 +99,24 @@ export class Relay {
   end(how: RelayEnd): void {
     if (this.#over) return;
     this.#over = true;
-    if (how !== "closed") {
+    const finished = this.#downOver && this.#socket.writableFinished;
+    if (!finished) {
       this.#stream.reset();
       this.#socket.resetAndDestroy();
     }
     this.#wake();
-    this.#resolve(how);
+    this.#resolve(finished ? "closed" : how);
   }
 
   readonly #onBroken = (): void => this.end("reset");
 
-  readonly #onClose = (): void =>
-    this.end(this.#downOver && this.#socket.writableFinished ? "closed" : "reset");
+  readonly #onClose = (): void => this.#afterPaced(() => this.end("reset"));
+
+  readonly #onDownEnd = (): void => {
+    if (this.#over) return;
+    this.#downOver = true;
+    this.#stream.end();
+  };
 
   readonly #onDrain = (): void => this.#wake();
 
@@ -121,10 +126,10 @@ export class Relay {
     if (!this.#admit(chunk.length)) return;
     if (this.#meter.limited) {
       this.#socket.pause();
-      this.#meter
-        .pace(this.#op, chunk.length)
+      this.#paced = this.#paced
+        .then(() => this.#meter.pace(this.#op, chunk.length))
         .then(() => this.#stream.write(this.#op, chunk))
-        .then(() => this.#socket.resume())
+        .then(() => void this.#socket.resume())
         .catch(() => this.end("reset"));
       return;
     }
@@ -138,6 +143,12 @@ export class Relay {
       () => this.end("reset"),
     );
   };
+
+  /** A paused socket still tells its end: it must not overtake bytes that wait for their turn. */
+  #afterPaced(then: () => void): void {
+    if (this.#meter.limited) this.#paced.then(then);
+    else then();
+  }
 
   #admit(bytes: number): boolean {
     this.lastActiveAt = this.#op.clock.monotonic();

@@ -112,7 +112,7 @@ class TcpFlow {
     // The other end of an intercepted connection speaks TLS with us, not with the guest.
     const mayIntercept = names.some((name) => gate.interceptor?.covers(name, port) === true);
     if (!mayIntercept) this.#relay.startDown();
-    const { first, bytes } = await peek(op, this.#stream);
+    const { first, bytes } = await peek(op, this.#stream, this.#claim.mustName !== null);
     const agreement = first === null ? null : checkFirstBytes(first, this.#claim, gate.lists);
     const swapName = first === null ? null : this.#swapName(first);
     if (swapName !== null && !this.#claim.gave(swapName)) {
