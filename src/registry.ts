@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { createQemuSupervisor } from "../supervisors/qemu/supervisor.ts";
 import { MicroagentError } from "./base/errors.ts";
+import { limits } from "./base/limits.ts";
 import { hostEnvironment } from "./host/environment.ts";
 import type { StateLayout } from "./host/state-layout.ts";
 import { ensureBaseImage } from "./image/base-image.ts";
@@ -27,6 +28,7 @@ export function createEngine(
   const kernels = openKernels(layout);
   return {
     layout,
+    templateBytesMax: limits.template.storeBytesMax,
     images: {
       resolve: (op, request) =>
         resolveImage(op, store, request.image, {
@@ -56,7 +58,7 @@ export function createEngine(
           cacheDir: layout.cache,
           fresh: request.fresh,
         });
-        return { supervisor, host: probe.host };
+        return { supervisor, host: probe.host, snapshots: probe.capabilities.snapshots };
       },
     },
   };

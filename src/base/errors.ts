@@ -179,6 +179,12 @@ export const errorTable = {
     meaning: "The guest powered off while it was needed",
   },
   machine_killed: { blame: "host", kind: "transient", meaning: "The VMM process was killed" },
+  template_broken: {
+    blame: "host",
+    kind: "permanent",
+    meaning: "A saved machine cannot be started here",
+  },
+  snapshot_not_found: { blame: "user", kind: "not_found", meaning: "No such snapshot or template" },
   workspace_not_found: { blame: "user", kind: "not_found", meaning: "No such workspace" },
   name_taken: { blame: "user", kind: "conflict", meaning: "The workspace name is in use" },
   port_taken: { blame: "user", kind: "conflict", meaning: "A host port to publish is in use" },

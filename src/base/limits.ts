@@ -142,6 +142,10 @@ export const limits = {
     /** How long the guest may take to say whether a port is open. */
     connectMs: 30_000,
   },
+  template: {
+    /** What saved machines may take on the disk together; the least recently used go first. */
+    storeBytesMax: 10 * GiB,
+  },
   console: {
     /** The console's tail kept in memory for error reports. */
     tailBytes: 64 * KiB,

@@ -16,6 +16,10 @@ export interface StateLayout {
   readonly cache: string;
   /** One directory per running machine, gone with it. */
   readonly runtime: string;
+  /** Machines that were prepared once, by the key of what went in. */
+  readonly templates: string;
+  /** Machines that a user has saved, by the name he gave. */
+  readonly snapshots: string;
 }
 
 /**
@@ -36,6 +40,9 @@ export function stateLayout(options: { readonly stateDir?: string | undefined } 
     locks: join(root, "locks"),
     leases: join(root, "leases"),
     runtime: join(root, "runtime"),
+    // Beside `runtime`: what is saved there is given its place by renaming.
+    templates: join(root, "templates"),
+    snapshots: join(root, "snapshots"),
   };
 }
 

@@ -9,6 +9,8 @@ import type { Engine } from "./engine.ts";
 import { identityFor } from "./identity.ts";
 import { networkRecord, networkRecordFile } from "./network-record.ts";
 import { powerOn } from "./power-on.ts";
+import { type Prepared, prepareHost, prepareImage } from "./prepare.ts";
+import type { TemplateUse } from "./templates/template.ts";
 import { Workspace } from "./workspace.ts";
 import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
 
@@ -29,6 +31,8 @@ export interface BootRequest {
   readonly hostname: string;
   readonly attach: AttachmentRequest;
   readonly bounds: BootBounds;
+  /** Keeps the machine in a form that can be saved. Default false. */
+  readonly saveable?: boolean | undefined;
 }
 
 /** Milliseconds each part may take. */
@@ -48,21 +52,29 @@ export interface BootReport {
   readonly attempts: number;
   /** Why the first attempt was given up, when it was. */
   readonly retryReason: string | null;
+  /** The saved machine it was started from; null when it was booted. */
+  readonly template: TemplateUse | null;
 }
 
 /**
  * The boot pipeline: from an image reference to a machine that answers, one named and timed step
- * after the other. Whatever fails undoes what came before it.
+ * after the other. Whatever fails undoes what came before it. What is `known` already is not looked up
+ * again; whoever looked it up keeps the image pinned.
  */
-export async function boot(op: Op, engine: Engine, request: BootRequest): Promise<Workspace> {
+export async function boot(
+  op: Op,
+  engine: Engine,
+  request: BootRequest,
+  known: Prepared | null = null,
+): Promise<Workspace> {
   await using undo = new CleanupStack();
 
   // Nothing of one is needed by another, so they share the time that the disk and other programs take.
   const [{ directory, scratch, attachments }, { image, base }, { kernel, initramfs, choice }] =
     await op.together([
       (side) => prepareDirectory(side, engine, request, undo),
-      (side) => prepareImage(side, engine, request, undo),
-      (side) => prepareHost(side, engine, request),
+      async (side) => known ?? (await prepareImage(side, engine, request, undo)),
+      async (side) => known ?? (await prepareHost(side, engine, request)),
     ]);
 
   const powered = await powerOn(op, {
@@ -81,6 +93,7 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
       ],
       cmdline: [],
       consolePath: directory.consolePath,
+      saveable: request.saveable === true && choice.snapshots !== null,
     },
     connect: async (step, machine) => {
       // Loaded while the guest boots: until then nobody needs to speak its language.
@@ -96,7 +109,8 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
   await op.step("attach", (step) => attachments.deliver(step, powered.agent, image.config.user));
 
   return new Workspace({
-    name: request.name,
+    request,
+    snapshots: request.saveable === true ? choice.snapshots : null,
     machine: powered.machine,
     agent: powered.agent,
     directory,
@@ -109,6 +123,7 @@ export async function boot(op: Op, engine: Engine, request: BootRequest): Promis
       host: choice.host,
       attempts: powered.attempts,
       retryReason: powered.retryReason,
+      template: null,
     },
     clock: op.clock,
     release: undo.release(),
@@ -138,25 +153,4 @@ async function prepareAttachments(
   undo.defer(async () => void (await attachments.close()));
   await directory.writeRecord(networkRecordFile, networkRecord(attachments.network));
   return attachments;
-}
-
-async function prepareImage(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {
-  const image = await op.step("image", (step) => engine.images.resolve(step, request), {
-    timeoutMs: request.bounds.pullMs,
-  });
-  const pin = await engine.images.pin(op, image);
-  undo.defer(async () => await pin[Symbol.asyncDispose]());
-  const base = await op.step("base", (step) => engine.images.base(step, image));
-  return { image, base };
-}
-
-async function prepareHost(op: Op, engine: Engine, request: BootRequest) {
-  const kernel = await op.step("kernel", (step) =>
-    engine.kernels.resolve(step, request.kernel, request.arch),
-  );
-  const initramfs = await op.step("initramfs", (step) => engine.kernels.initramfs(step, kernel));
-  const choice = await op.step("supervisor", (step) =>
-    engine.supervisors.select(step, { accel: request.accel, kernel, initramfsPath: initramfs }),
-  );
-  return { kernel, initramfs, choice };
 }

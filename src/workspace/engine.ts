@@ -3,7 +3,13 @@ import type { StateLayout } from "../host/state-layout.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import type { StoredImage } from "../image/stored-image.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
-import type { AccelPreference, Arch, HostFacts, Supervisor } from "../supervisor/port.ts";
+import type {
+  AccelPreference,
+  Arch,
+  HostFacts,
+  Snapshots,
+  Supervisor,
+} from "../supervisor/port.ts";
 
 /**
  * The parts a boot is made of, composed once by the registry. The workspace layer knows these
@@ -14,6 +20,8 @@ export interface Engine {
   readonly images: EngineImages;
   readonly kernels: EngineKernels;
   readonly supervisors: EngineSupervisors;
+  /** What templates may take on the disk together. */
+  readonly templateBytesMax: number;
 }
 
 export interface EngineImages {
@@ -53,4 +61,6 @@ export interface SupervisorRequest {
 export interface SupervisorChoice {
   readonly supervisor: Supervisor;
   readonly host: HostFacts;
+  /** Null where machines cannot be saved. */
+  readonly snapshots: Snapshots | null;
 }

@@ -4,14 +4,16 @@ import type { TreeItem } from "../agent/tree.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Clock, Op } from "../base/op.ts";
-import type { Machine, MachineExit } from "../supervisor/port.ts";
+import type { Freezer, Machine, MachineExit, Snapshots } from "../supervisor/port.ts";
 import type { Attachments } from "./attachments.ts";
-import type { BootReport } from "./boot.ts";
+import type { BootReport, BootRequest } from "./boot.ts";
 import { explainFailure } from "./machine-failure.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";
 
 interface WorkspaceParts {
-  readonly name: string;
+  readonly request: BootRequest;
+  /** Null when this machine cannot be saved. */
+  readonly snapshots: Snapshots | null;
   readonly machine: Machine;
   readonly agent: Agent;
   readonly directory: WorkspaceDir;
@@ -35,9 +37,28 @@ export class Workspace {
   #closed: Promise<void> | null = null;
 
   constructor(parts: WorkspaceParts) {
-    this.name = parts.name;
+    this.name = parts.request.name;
     this.report = parts.report;
     this.#parts = parts;
+  }
+
+  /** What was asked for. */
+  get request(): BootRequest {
+    return this.#parts.request;
+  }
+
+  get hostname(): string {
+    return this.#parts.request.hostname;
+  }
+
+  /** What can save this machine; null when it was not started to be saved, or nothing can. */
+  get snapshots(): Snapshots | null {
+    return this.#parts.snapshots;
+  }
+
+  /** The machine itself, for what has no verb here. */
+  get machine(): Machine {
+    return this.#parts.machine;
   }
 
   /** How the machine ended; resolves once, never rejects. */
@@ -94,6 +115,25 @@ export class Workspace {
   /** The guest agent, for what has no verb here. */
   get agent(): Agent {
     return this.#parts.agent;
+  }
+
+  /** Freezes the machine with everything in it. `host_unsupported` where the backend cannot. */
+  async pause(op: Op): Promise<void> {
+    await this.#freezer.pause(op);
+  }
+
+  /** Lets a paused machine go on; its clock has stood still meanwhile. */
+  async resume(op: Op): Promise<void> {
+    await this.#freezer.resume(op);
+  }
+
+  get #freezer(): Freezer {
+    const { freezer } = this.#parts.machine;
+    if (freezer !== null) return freezer;
+    throw new MicroagentError(
+      "host_unsupported",
+      `Machines of backend "${this.report.supervisor}" cannot be paused`,
+    );
   }
 
   /** Powers the guest off in good order (its disks are flushed), then closes. */

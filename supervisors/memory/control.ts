@@ -21,6 +21,7 @@ export class MemoryControl {
   readonly #coming: (MachineFault | null)[] = [];
   readonly #running = new Set<Victim>();
   #started = 0;
+  #savesToFail = 0;
 
   /** Machines started so far, failed starts included. */
   get startedCount(): number {
@@ -35,6 +36,18 @@ export class MemoryControl {
   /** Queues a fault: each start takes the oldest one; null is a start without a fault. */
   inject(...faults: readonly (MachineFault | null)[]): void {
     this.#coming.push(...faults);
+  }
+
+  /** Makes the next save fail halfway, as a full disk does. */
+  failNextSave(): void {
+    this.#savesToFail++;
+  }
+
+  /** For the supervisor: whether this save is to fail. */
+  nextSaveFails(): boolean {
+    if (this.#savesToFail === 0) return false;
+    this.#savesToFail--;
+    return true;
   }
 
   /** Panics the kernel of a running machine now. `workspace_not_found` when there is none. */

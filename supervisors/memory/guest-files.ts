@@ -14,6 +14,9 @@ export interface MemoryNode {
   readonly link: string | null;
 }
 
+/** A node as a saved machine holds it. */
+export type SavedNode = Omit<MemoryNode, "data"> & { readonly path: string; readonly data: string };
+
 /** The file system of an in-memory guest: a map from absolute path to node, the root always there. */
 export class MemoryFiles {
   readonly #nodes = new Map<string, MemoryNode>([["/", directoryNode(0o755)]]);
@@ -66,6 +69,22 @@ export class MemoryFiles {
     const at = normal(path);
     for (const known of [...this.#nodes.keys()]) {
       if (known === at || known.startsWith(`${at}/`)) this.#nodes.delete(known);
+    }
+  }
+
+  /** Everything there is, in a form for a file. */
+  toJSON(): readonly SavedNode[] {
+    return [...this.#nodes].map(([path, node]) => ({
+      ...node,
+      path,
+      data: node.data.toString("base64"),
+    }));
+  }
+
+  /** Puts back what `toJSON` gave. */
+  restore(nodes: readonly SavedNode[]): void {
+    for (const { path, data, ...node } of nodes) {
+      this.#nodes.set(path, { ...node, data: Buffer.from(data, "base64") });
     }
   }
 

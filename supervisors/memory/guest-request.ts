@@ -16,6 +16,8 @@ export const guestRequest = z.discriminatedUnion("op", [
     entropy: text,
     network: z.object({ dns: z.array(text).default([]) }).nullish(),
   }),
+  z.object({ op: z.literal("quiesce") }),
+  z.object({ op: z.literal("resume"), hostname: text, time_unix_ns: text, entropy: text }),
   z.object({ op: z.literal("connect"), port: z.number().int().min(1).max(65535) }),
   z.object({
     op: z.literal("exec"),

@@ -9,7 +9,7 @@ import { Session } from "../../src/channel/session.ts";
 import type { ChannelStream } from "../../src/channel/stream.ts";
 import { callHost, connectionOver } from "./guest-calls.ts";
 import { serveExec } from "./guest-exec.ts";
-import { MemoryFiles } from "./guest-files.ts";
+import { MemoryFiles, type SavedNode } from "./guest-files.ts";
 import { builtinPrograms } from "./guest-programs.ts";
 import { GuestCall, type GuestRequest, guestRequest, type RequestOf } from "./guest-request.ts";
 import type { GuestFault, GuestScript, Program } from "./guest-script.ts";
@@ -23,21 +23,36 @@ export interface MemoryGuest {
   readonly poweredOff: Promise<void>;
   /** What the guest holds, for a test to look at or to change. */
   readonly files: MemoryFiles;
+  /** What a machine that is saved now holds. */
+  save(): SavedGuest;
   /** Takes the guest's power away: the link ends, nothing is answered any more. */
   crash(): void;
 }
 
-/** Starts an in-memory guest that speaks the whole protocol, with the faults its script names. */
-export function startMemoryGuest(script: GuestScript = {}): MemoryGuest {
+/** A guest in a file. */
+export interface SavedGuest {
+  readonly configured: boolean;
+  readonly files: readonly SavedNode[];
+}
+
+/**
+ * Starts an in-memory guest that speaks the whole protocol, with the faults its script names; from a saved
+ * one, it goes on where that stood and waits for a new session.
+ */
+export function startMemoryGuest(
+  script: GuestScript = {},
+  saved: SavedGuest | null = null,
+): MemoryGuest {
   const [hostLink, guestLink] = duplexPair();
   // A machine that is gone ends its link, after what it had sent; and the other way round.
   guestLink.once("close", () => hostLink.push(null));
   hostLink.once("close", () => guestLink.destroy());
-  const guest = new Guest(guestLink, script);
+  const guest = new Guest(guestLink, script, saved);
   return {
     hostLink,
     poweredOff: guest.poweredOff,
     files: guest.files,
+    save: () => guest.save(),
     crash: () => guest.powerDown(),
   };
 }
@@ -52,11 +67,12 @@ class Guest {
   readonly #bornMs: number;
   readonly #op: Op = startOp("guest").op;
   #configured = false;
+  #quiesced = false;
   #nextPid = 100;
   #session: Session | null = null;
   #resolvePoweredOff: () => void = () => {};
 
-  constructor(link: Duplex, script: GuestScript) {
+  constructor(link: Duplex, script: GuestScript, saved: SavedGuest | null) {
     this.#link = link;
     this.#script = script;
     this.#fault = script.fault ?? null;
@@ -68,7 +84,16 @@ class Guest {
     link.on("error", () => {});
     for (const dir of ["/bin", "/root", "/tmp", "/etc"]) this.files.makeDir(dir);
     for (const [path, data] of Object.entries(script.files ?? {})) this.files.write(path, data);
+    if (saved !== null) {
+      this.files.restore(saved.files);
+      this.#configured = saved.configured;
+      this.#quiesced = true;
+    }
     this.#start().catch(() => this.powerDown());
+  }
+
+  save(): SavedGuest {
+    return { configured: this.#configured, files: this.files.toJSON() };
   }
 
   powerDown(): void {
@@ -130,7 +155,20 @@ class Guest {
       await call.refuse("not_configured", "The guest was not configured yet");
       return;
     }
+    if (this.#quiesced && (request.op === "exec" || request.op === "put")) {
+      await call.refuse("quiesced", "The machine is being saved and waits for resume");
+      return;
+    }
     switch (request.op) {
+      case "quiesce":
+        this.#quiesced = true;
+        await call.reply();
+        break;
+      case "resume":
+        this.files.write("/etc/hostname", `${request.hostname}\n`);
+        this.#quiesced = false;
+        await call.reply();
+        break;
       case "ping":
         await call.reply({ time_unix_ns: `${Math.round(this.#clock.now())}000000` });
         break;

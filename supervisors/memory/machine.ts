@@ -8,6 +8,7 @@ import { FreezableLink } from "./freezable-link.ts";
 import { startMemoryGuest } from "./guest.ts";
 import type { GuestScript } from "./guest-script.ts";
 import type { MemoryPlan } from "./plan.ts";
+import { readSaved, rememberGuest } from "./snapshots.ts";
 
 type Ending =
   | { readonly kind: "requested"; readonly reason: string }
@@ -27,13 +28,14 @@ export async function startMemoryMachine(
   if (fault?.kind === "start-fails") {
     throw new MicroagentError("vmm_failed", `The machine could not be started: ${fault.detail}`);
   }
+  const saved = await readSaved(plan.statePath);
   const console = await captureConsole(plan.consolePath);
   const serial = new PassThrough();
   console.attach(serial);
   const say = (line: string) => serial.writable && serial.write(`${line}\r\n`);
   for (const line of plan.banner) say(line);
 
-  const guest = startMemoryGuest(script);
+  const guest = startMemoryGuest(script, saved);
   let ending: Ending | null = null;
   let resolveExit: (exit: MachineExit) => void = () => {};
   const exit = new Promise<MachineExit>((resolve) => {
@@ -74,7 +76,8 @@ export async function startMemoryMachine(
     if (ending !== null) throw new MicroagentError("closed", `Machine "${plan.name}" has ended`);
     act();
   };
-  return {
+  if (saved !== null) link.freeze();
+  const machine: Machine = {
     name: plan.name,
     pid: null,
     link,
@@ -89,6 +92,8 @@ export async function startMemoryMachine(
       resume: (step) => whileAlive(step, () => link.thaw()),
     },
   };
+  rememberGuest(machine, guest);
+  return machine;
 }
 
 function schedule(

@@ -8,6 +8,8 @@ export interface MemoryPlan {
   readonly consolePath: string;
   readonly memoryMib: number;
   readonly cpus: number;
+  /** What the machine starts from, null for a boot. */
+  readonly statePath: string | null;
   /** First lines of the console, as a booting kernel would print them. */
   readonly banner: readonly string[];
 }
@@ -33,6 +35,7 @@ export function planMemory(request: MachineRequest, host: HostFacts): MemoryPlan
     consolePath,
     memoryMib,
     cpus,
+    statePath: request.from?.state ?? null,
     banner: [
       `Linux version ${request.kernel.version} (${host.vmmPath})`,
       `Command line: ${words}`,

@@ -4,12 +4,14 @@ import type {
   Probe,
   ProbeRequest,
   Refusal,
+  Snapshots,
   Supervisor,
 } from "../../src/supervisor/port.ts";
 import { MemoryControl } from "./control.ts";
 import type { GuestScript } from "./guest-script.ts";
 import { startMemoryMachine } from "./machine.ts";
 import { type MemoryPlan, planMemory } from "./plan.ts";
+import { createMemorySnapshots } from "./snapshots.ts";
 
 export interface MemoryOptions {
   /** What the guest of each machine does; a function sees the plan and the number of the start, from 1. */
@@ -21,6 +23,7 @@ export interface MemoryOptions {
 /** The in-memory backend and the handle that makes its machines fail. */
 export interface MemorySupervisor extends Supervisor<MemoryPlan> {
   readonly control: MemoryControl;
+  readonly snapshots: Snapshots;
 }
 
 /**
@@ -29,12 +32,14 @@ export interface MemorySupervisor extends Supervisor<MemoryPlan> {
  */
 export function createMemorySupervisor(options: MemoryOptions = {}): MemorySupervisor {
   const control = new MemoryControl();
+  const snapshots = createMemorySnapshots(control);
   return {
     name: "memory",
     control,
+    snapshots,
     probe: async (op, request) => {
       op.check();
-      return probeMemory(request, options.refusals ?? []);
+      return probeMemory(request, options.refusals ?? [], snapshots);
     },
     plan: planMemory,
     start: (op, plan) => {
@@ -45,7 +50,11 @@ export function createMemorySupervisor(options: MemoryOptions = {}): MemorySuper
   };
 }
 
-function probeMemory(request: ProbeRequest, refusals: readonly Refusal[]): Probe {
+function probeMemory(
+  request: ProbeRequest,
+  refusals: readonly Refusal[],
+  snapshots: Snapshots,
+): Probe {
   if (refusals.length > 0) return { ok: false, refusals };
   if (request.accel === "kvm" || request.accel === "hvf") {
     const reason = `Acceleration "${request.accel}" means nothing to machines in memory`;
@@ -58,7 +67,7 @@ function probeMemory(request: ProbeRequest, refusals: readonly Refusal[]): Probe
   return {
     ok: true,
     host: factsFor(request),
-    capabilities: { snapshots: null, pause: true, memoryMibMax: null, cpusMax: 64 },
+    capabilities: { snapshots, pause: true, memoryMibMax: null, cpusMax: 64 },
   };
 }
 

@@ -31,6 +31,7 @@ export async function memoryEngine(
   };
   const engine: Engine = {
     layout,
+    templateBytesMax: 64 * 1024 * 1024,
     images: {
       resolve: async (_op, request) => ({
         reference: request.image,
@@ -62,6 +63,7 @@ export async function memoryEngine(
       select: async () => ({
         supervisor: supervisor as Supervisor,
         host: { ...someHost(), accel: "none", accelReason: "In memory" },
+        snapshots: supervisor.snapshots,
       }),
     },
   };

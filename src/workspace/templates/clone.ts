@@ -1,16 +1,38 @@
-import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import type { Engine } from "../engine.ts";
 import type { Workspace } from "../workspace.ts";
+import { isBroken } from "./broken.ts";
+import { cloneSaved } from "./clone-saved.ts";
+import { ensureTemplate } from "./ensure.ts";
+import { preparedOf, sourceOf } from "./prepared-template.ts";
 import type { CloneRequest, Template } from "./template.ts";
 
-/** Starts a clone: a machine of its own, with the template's memory and disks to begin with. */
+/**
+ * Starts a clone: a machine of its own, with the template's memory and disks to begin with. A template
+ * that no clone can be started from is built anew, once, with a warning that says why.
+ */
 export async function cloneTemplate(
   op: Op,
-  _engine: Engine,
-  _template: Template,
-  _request: CloneRequest,
+  engine: Engine,
+  template: Template,
+  request: CloneRequest,
 ): Promise<Workspace> {
-  op.check();
-  throw new MicroagentError("not_supported_yet", "Templates are not built yet");
+  const boot = {
+    ...template.request.boot,
+    name: request.name,
+    hostname: request.hostname,
+    attach: request.attach ?? template.request.boot.attach,
+    bounds: { ...template.request.boot.bounds, bootMs: request.bootMs },
+  };
+  try {
+    return await cloneSaved(op, engine, preparedOf(template), sourceOf(template), boot);
+  } catch (error) {
+    if (!isBroken(error)) throw error;
+    op.report({ kind: "warning", text: `${error.message}; it is built anew` });
+    const { id } = sourceOf(template).manifest;
+    const again = await ensureTemplate(op, engine, template.request, {
+      instead: { id, reason: error.message },
+    });
+    return await cloneSaved(op, engine, preparedOf(again), sourceOf(again), boot);
+  }
 }

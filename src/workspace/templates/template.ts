@@ -1,11 +1,15 @@
 import type { Op } from "../../base/op.ts";
+import type { AttachmentRequest } from "../attachments.ts";
 import type { BootRequest } from "../boot.ts";
 import type { DroppedFile } from "../dispatch.ts";
 import type { Workspace } from "../workspace.ts";
 
 /** Everything a template is made from; a change of any part of it is another template. */
 export interface TemplateRequest {
-  /** `name` and `hostname` are the clone's own and not part of the key. */
+  /**
+   * `name`, `hostname`, secrets and published ports are the clone's own: they are not part of the key and
+   * not there while the template is built.
+   */
   readonly boot: BootRequest;
   readonly setup: readonly string[];
   readonly shell: string;
@@ -48,6 +52,8 @@ export interface CloneRequest {
   readonly hostname: string;
   /** Bounds start and first answer. */
   readonly bootMs: number;
+  /** Network, published ports and secrets; default: those of the template's request. */
+  readonly attach?: AttachmentRequest | undefined;
 }
 
 /** What a workspace that came from a template says about it. */

@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import type { MachineRequest, Snapshots } from "../../supervisor/port.ts";
+import type { BootRequest } from "../boot.ts";
+import type { Prepared } from "../prepare.ts";
+import { treeDigest } from "./digest.ts";
+import type { TemplateRequest } from "./template.ts";
+
+/** Changes with what a template's files mean to us. */
+export const templateFormat = 1;
+
+/** Everything that goes into a template, in a form that is the same for the same request. */
+export async function templateKey(
+  request: TemplateRequest,
+  prepared: Prepared,
+  snapshots: Snapshots,
+): Promise<string> {
+  const { boot } = request;
+  const { image, base, kernel, initramfs, choice } = prepared;
+  const files: [string, string][] = [];
+  for (const file of request.files) {
+    files.push([file.guestPath, await treeDigest(file.tree())]);
+  }
+  const parts = {
+    format: templateFormat,
+    image: image.digest,
+    base: [base.format, base.digest, base.sizeBytes],
+    kernel: [kernel.image.sha256, kernel.image.flavor, kernel.image.arch],
+    // Its name says what is in it: the agent and the kernel's modules.
+    initramfs: basename(initramfs),
+    backend: choice.supervisor.name,
+    backendState: snapshots.fingerprint(machineOf(boot, prepared), choice.host),
+    memoryMib: boot.memoryMib,
+    cpus: boot.cpus,
+    sizeMib: boot.sizeMib,
+    network: networkParts(boot),
+    setup: request.setup,
+    shell: request.shell,
+    env: Object.entries(request.env).sort(([a], [b]) => (a < b ? -1 : 1)),
+    files,
+    ready: request.ready,
+  };
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+/** The machine of a request, without what is one clone's own. */
+export function machineOf(boot: BootRequest, prepared: Prepared): MachineRequest {
+  return {
+    name: "template",
+    memoryMib: boot.memoryMib,
+    cpus: boot.cpus,
+    kernel: prepared.kernel.image,
+    initramfsPath: prepared.initramfs,
+    disks: [],
+    cmdline: [],
+    consolePath: "/",
+  };
+}
+
+/** Where a guest may go can change what its setup finds; published ports and caps cannot. */
+function networkParts(boot: BootRequest): unknown {
+  const { network } = boot.attach;
+  if (network === null) return null;
+  const { mode, guest, policy, swap } = network;
+  return {
+    mode,
+    guest,
+    policy: [policy.mode, policy.allow, policy.passthrough, [...policy.hostMap], policy.resolvers],
+    swap,
+  };
+}
