@@ -42,7 +42,7 @@ export interface Attachments {
   readonly calls: GuestCalls;
   /** For `configure`. */
   readonly services: GuestServices;
-  /** For every command of the user; what he sets himself wins. */
+  /** For every command of the user, complete after `deliver`; what he sets himself wins. */
   readonly env: Readonly<Record<string, string>>;
   /** The text without values that were given to the guest in secret. */
   redact(text: string): string;
@@ -81,7 +81,9 @@ export async function openAttachments(
       secretsSocket: secrets?.services?.secretsSocket ?? null,
       mediationPort: mediation?.services.mediationPort ?? null,
     },
-    env: { ...network?.env, ...secrets?.env, ...mediation?.env },
+    get env() {
+      return { ...network?.env, ...secrets?.env, ...mediation?.env };
+    },
     redact: (text) => secrets?.redactions.apply(text) ?? text,
     async deliver(step, agent, user) {
       await secrets?.deliver(step, { agent, user, directory: owner.directory });

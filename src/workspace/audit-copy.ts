@@ -11,9 +11,10 @@ import { auditFileName } from "./audit-receipt.ts";
  */
 export async function copyAudit(directory: string, outputDir: string): Promise<void> {
   try {
-    await makeDirs(outputDir);
     for (const name of await auditFiles(outputDir)) await rm(join(outputDir, name));
-    for (const name of await auditFiles(directory)) {
+    const names = await auditFiles(directory);
+    if (names.length > 0) await makeDirs(outputDir);
+    for (const name of names) {
       await copyFile(join(directory, name), join(outputDir, name));
     }
   } catch (error) {
@@ -23,7 +24,8 @@ export async function copyAudit(directory: string, outputDir: string): Promise<v
 
 async function auditFiles(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
+    // Nobody made it, or something else is in its place: then nothing of ours is there.
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
     throw error;
   });
   return names.filter(

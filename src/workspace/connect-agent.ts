@@ -10,7 +10,9 @@ import { explainFailure } from "./machine-failure.ts";
  */
 export async function connectAgent(op: Op, machine: Machine, calls: GuestCalls): Promise<Agent> {
   try {
-    return await op.race(Agent.connect(op, machine.link, { calls }));
+    // A guest with nobody to call has every stream of its own reset.
+    const options = Object.keys(calls).length === 0 ? {} : { calls };
+    return await op.race(Agent.connect(op, machine.link, options));
   } catch (error) {
     throw await explainFailure(op.clock, machine, error, "booting");
   }

@@ -5,9 +5,11 @@ import type { GuestNetwork } from "../agent/guest-network.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { openAuditLog } from "../egress/audit-log.ts";
+import { openEgress } from "../egress/egress.ts";
 import { type AuditReceipt, auditFileName, auditReceipt } from "./audit-receipt.ts";
 import type { NetworkRequest } from "./network-request.ts";
 import { type PortForward, publishPorts } from "./published-ports.ts";
+import { openSwap } from "./swap.ts";
 
 /** The host's side of one guest's network, while its machine lives. */
 export interface OpenNetwork {
@@ -39,6 +41,7 @@ export async function openNetwork(
     const text = "Egress is off: whatever the guest sends leaves this host, unfiltered";
     op.report({ kind: "warning", text });
   }
+  const swap = await openSwap(op, request.swap);
   const ports = await publishPorts(op, request.forwards);
   for (const { host, hostPort, guestPort } of ports.forwards) {
     const at = host.includes(":") ? `[${host}]` : host;
@@ -47,7 +50,14 @@ export async function openNetwork(
   const auditPath = join(owner.directory, auditFileName);
   const identity = { runtimeId: owner.name, sessionId: randomHex(8) };
   const audit = openAuditLog(auditPath, { identity, clock: op.clock });
-  const egress = { calls: {}, close: async () => {} };
+  const egress = openEgress({
+    policy,
+    audit,
+    interceptor: swap?.interceptor ?? null,
+    identity,
+    clock: op.clock,
+    resolverAddresses: guest.dns,
+  });
   let closing: Promise<AuditReceipt> | null = null;
   const close = async () => {
     await Promise.all([ports.close(), egress.close()]);
@@ -58,11 +68,13 @@ export async function openNetwork(
     request,
     guest,
     calls: egress.calls,
-    env: {},
+    get env() {
+      return swap?.env ?? {};
+    },
     forwards: ports.forwards,
     auditPath,
     async deliver(step, agent) {
-      step.check();
+      await swap?.deliver(step, agent);
       ports.attach(agent);
     },
     close() {

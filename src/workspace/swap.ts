@@ -1,0 +1,86 @@
+import type { Agent } from "../agent/agent.ts";
+import { singleFileTree } from "../agent/tree.ts";
+import { isMicroagentError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { type Op, withOp } from "../base/op.ts";
+import type { Interceptor } from "../egress/interceptor.ts";
+import { createInterceptor } from "../egress/swap/create-interceptor.ts";
+import { guestBundlePaths, guestJavaPaths, guestTrust } from "../egress/swap/guest-trust.ts";
+import { mergeSwapRules } from "../egress/swap/providers.ts";
+import type { SwapRule } from "../egress/swap/rule.ts";
+import { resolveSecretText } from "../secret/resolve.ts";
+import { readSettingsFile } from "../spec/settings-file.ts";
+import { loadSwapFile } from "../spec/swap-file.ts";
+import { readGuestText } from "./guest-text.ts";
+import type { SwapRequest } from "./network-request.ts";
+
+/** The credential swap of one guest. */
+export interface OpenSwap {
+  readonly interceptor: Interceptor;
+  /** Complete once `deliver` has looked at the guest. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Makes the guest's programs trust the authority, before anything of the user's runs. */
+  deliver(op: Op, agent: Agent): Promise<void>;
+}
+
+/** Null when nothing is swapped. Fails with what the rules or the roots are refused for. */
+export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap | null> {
+  const { providers, configFile, caFiles } = request;
+  if (providers.length === 0 && configFile === null) return null;
+  const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
+  const swaps = mergeSwapRules(providers, fromFile);
+  const extraRootsPem: string[] = [];
+  for (const path of caFiles) {
+    extraRootsPem.push(await op.race(readSettingsFile(path, "CA file", "--egress-ca")));
+  }
+  const interceptor = await createInterceptor(op, { swaps, resolveSecret, extraRootsPem });
+  let env: Readonly<Record<string, string>> = {};
+  return {
+    interceptor,
+    get env() {
+      return env;
+    },
+    async deliver(step, agent) {
+      env = await trustIn(step, agent, interceptor.caCertificatePem, swaps);
+    },
+  };
+}
+
+async function resolveSecret(reference: string): Promise<Uint8Array> {
+  const secret = await withOp("credential", { timeoutMs: limits.swap.acquireMs }, (op) =>
+    resolveSecretText(op, reference),
+  );
+  return secret.bytes();
+}
+
+/** Writes what the guest needs to trust the authority; returns the variables that go with it. */
+async function trustIn(
+  op: Op,
+  agent: Agent,
+  caCertificatePem: string,
+  swaps: readonly SwapRule[],
+): Promise<Readonly<Record<string, string>>> {
+  const bundles: { path: string; pem: string }[] = [];
+  for (const path of guestBundlePaths) {
+    const pem = await readGuestText(op, agent, path, limits.swap.bundleBytesMax);
+    if (pem !== null) bundles.push({ path, pem });
+  }
+  const java = await existsIn(op, agent, guestJavaPaths);
+  const { files, env } = guestTrust({ caCertificatePem, bundles, java, swaps });
+  for (const { path, content, mode } of files) {
+    await agent.put(op, path, singleFileTree(content, { mode }), { parents: true });
+  }
+  return env;
+}
+
+async function existsIn(op: Op, agent: Agent, paths: readonly string[]): Promise<boolean> {
+  for (const path of paths) {
+    try {
+      await agent.stat(op, path);
+      return true;
+    } catch (error) {
+      if (!isMicroagentError(error) || error.code !== "guest_file_not_found") throw error;
+    }
+  }
+  return false;
+}
