@@ -152,7 +152,7 @@ test("under guarded, setup's and the command's connections are carried, counted 
     const { audit } = resultJson(result) as { audit: Record<string, unknown> };
     expect(audit).toMatchObject({
       allow_by_host: { "pkg.test": 1 },
-      deny_by_host: { "127.0.0.1": 1 },
+      deny_by_host: { [`127.0.0.1:${port}`]: 1 },
       integrity: "complete",
     });
     const lines = (await readFile(join(dir, "out", "egress.jsonl"), "utf8")).trim().split("\n");
