@@ -46,8 +46,7 @@ export async function createInterceptor(
   op: Op,
   options: InterceptorOptions,
 ): Promise<SwapInterceptor> {
-  const trusted = await hostTrust(op, options.extraRootsPem);
-  const trust = () => Promise.resolve(trusted);
+  const trust = await hostTrust(op, options.extraRootsPem);
   const sources = { resolveSecret: options.resolveSecret, endpoint: tokenEndpoint(trust) };
   const remembered = new Remembered();
   const swaps = options.swaps.map(
@@ -74,13 +73,13 @@ class TlsInterceptor implements SwapInterceptor {
   readonly hosts: readonly string[];
   readonly #swaps: readonly Swap[];
   readonly #authority: WorkspaceAuthority;
-  readonly #trust: () => Promise<SecureContext>;
+  readonly #trust: () => SecureContext;
   readonly #remembered: Remembered;
 
   constructor(
     swaps: readonly Swap[],
     authority: WorkspaceAuthority,
-    trust: () => Promise<SecureContext>,
+    trust: () => SecureContext,
     remembered: Remembered,
   ) {
     this.caCertificatePem = authority.certificatePem;

@@ -136,6 +136,9 @@ function checkedPath(request: GuestRequest, name: string, port: number): string 
   const absolute = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/i.exec(request.target);
   const named = [...request.authorities, ...(absolute === null ? [] : [absolute[2] ?? ""])];
   const allowed = [`${name}:${port}`, ...(port === 443 ? [name] : [])];
+  if (request.authorities.length === 0) {
+    throw new Refusal(400, "The request names no host", "malformed-request");
+  }
   const other = named.find(
     (host) => !allowed.includes(host.toLowerCase().replace(/\.(?=:|$)/, "")),
   );

@@ -28,6 +28,8 @@ export function serveGuest(op: Op, socket: TLSSocket, handlers: GuestHandlers): 
 function serveH1(op: Op, socket: TLSSocket, handlers: GuestHandlers): void {
   const server = createServer({
     insecureHTTPParser: false,
+    // Looked at with everything else that names a host, and audited.
+    requireHostHeader: false,
     maxHeaderSize: limits.swap.headBytesMax,
     keepAliveTimeout: limits.swap.headMs,
   });

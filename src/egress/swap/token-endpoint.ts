@@ -18,9 +18,9 @@ export type TokenEndpoint = (
  * are not followed. Fails with `secret_denied` or `secret_source_failed`; what the server wrote is not
  * repeated, it may hold what was sent.
  */
-export function tokenEndpoint(trust: () => Promise<SecureContext>): TokenEndpoint {
+export function tokenEndpoint(trust: () => SecureContext): TokenEndpoint {
   return async (op, url, form, headers) => {
-    const secureContext = await op.race(trust());
+    const secureContext = trust();
     const { status, body } = await op.race(post(op, url, form.toString(), headers, secureContext));
     const where = new URL(url).host;
     if (status === 400 || status === 401 || status === 403) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -77,6 +78,8 @@ export async function upgrade(
     const other = outcome.socket;
     abort = () => other.destroy();
     response.detachSocket(socket as never);
+    // Two pipelines listen to each socket, beside HTTP and TLS.
+    setMaxListeners(32, socket, other);
     const switched = fieldsOf(outcome.message.rawHeaders).filter(([name]) => name === "upgrade");
     socket.write(headText([...shown, ["connection", "Upgrade"], ...switched]));
     if (head.length > 0) other.write(head);

@@ -12,7 +12,7 @@ export interface UpstreamTarget {
   readonly name: string;
   readonly authority: string;
   readonly dial: () => Promise<Duplex>;
-  readonly trust: () => Promise<SecureContext>;
+  readonly trust: () => SecureContext;
   /** What the guest speaks is preferred. */
   readonly prefer: "h1" | "h2";
   /** Called with the reason of each connection that failed. */
@@ -108,7 +108,7 @@ export class Upstream {
   }
 
   async #handshake(op: Op, protocols: string[]): Promise<TLSSocket> {
-    const secureContext = await op.race(this.#target.trust());
+    const secureContext = this.#target.trust();
     const raw = await op.race(this.#target.dial());
     if (this.#closed || op.signal.aborted) {
       raw.destroy();

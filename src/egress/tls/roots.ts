@@ -16,13 +16,19 @@ const systemBundles = [
  * What our own connections trust: the system's roots (Node's where it has none), those of
  * `NODE_EXTRA_CA_CERTS`, and `extraPem`. `invalid_argument` when a file the user named cannot be read.
  */
-export async function hostTrust(op: Op, extraPem: readonly string[]): Promise<SecureContext> {
+export async function hostTrust(op: Op, extraPem: readonly string[]): Promise<() => SecureContext> {
   const named = hostEnvironment.env("NODE_EXTRA_CA_CERTS");
   const [system, extra] = await op.together([
     (part) => part.race(systemRoots()),
     async (part) => (named === undefined ? [] : [await part.race(readNamed(named))]),
   ]);
-  return createSecureContext({ ca: [...system, ...extra, ...extraPem], minVersion: "TLSv1.2" });
+  const ca = [...system, ...extra, ...extraPem];
+  let made: SecureContext | null = null;
+  // Reading more than a hundred certificates takes a while, and no machine has to wait for it.
+  return () => {
+    made ??= createSecureContext({ ca, minVersion: "TLSv1.2" });
+    return made;
+  };
 }
 
 async function systemRoots(): Promise<readonly string[]> {
