@@ -11,7 +11,7 @@ import { auditFileName } from "./audit-receipt.ts";
  */
 export async function copyAudit(directory: string, outputDir: string): Promise<void> {
   try {
-    for (const name of await auditFiles(outputDir)) await rm(join(outputDir, name));
+    await removeAudit(outputDir);
     const names = await auditFiles(directory);
     if (names.length > 0) await makeDirs(outputDir);
     for (const name of names) {
@@ -20,6 +20,11 @@ export async function copyAudit(directory: string, outputDir: string): Promise<v
   } catch (error) {
     throw fileError(error, `The audit cannot be written to "${outputDir}"`);
   }
+}
+
+/** Takes away what an earlier run left: a run that had no guest has no audit either. */
+export async function removeAudit(outputDir: string): Promise<void> {
+  for (const name of await auditFiles(outputDir)) await rm(join(outputDir, name));
 }
 
 async function auditFiles(dir: string): Promise<string[]> {

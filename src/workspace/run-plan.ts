@@ -15,6 +15,7 @@ import {
   dispatch,
   isNameTaken,
 } from "./dispatch.ts";
+import { removeAudit } from "./audit-copy.ts";
 import type { Engine } from "./engine.ts";
 import { checkHostRoom } from "./host-room.ts";
 import { collectGarbage } from "./listing.ts";
@@ -125,6 +126,7 @@ async function recordResult(result: DispatchResult): Promise<DispatchResult> {
     if (outputDir !== null) {
       await makeDirs(outputDir);
       await removeStaleOutputs(outputDir, result.outputs.written);
+      if (result.boot === null) await removeAudit(outputDir);
       const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
       await writeFileAtomic(join(outputDir, "manifest.json"), manifest, { mode: 0o644 });
       await writeFileAtomic(join(outputDir, "result.json"), document, { mode: 0o644 });
