@@ -13,7 +13,7 @@ import type { LoadedSpec } from "./spec/load.ts";
 import { mergeSpec } from "./spec/merge.ts";
 import type { RunPlan, Surface } from "./spec/plan.ts";
 import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
-import { runPlanOnce } from "./workspace/run-plan.ts";
+import { type RunExtras, runPlanOnce } from "./workspace/run-plan.ts";
 
 export {
   type Blame,
@@ -23,6 +23,7 @@ export {
   isMicroagentError,
   MicroagentError,
 } from "./base/errors.ts";
+export { freshName } from "./base/ids.ts";
 export { type Op, type Progress, type ProgressListener, withOp } from "./base/op.ts";
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
@@ -36,6 +37,7 @@ export { resolveImage } from "./image/resolve.ts";
 export type { RootfsReport } from "./image/rootfs.ts";
 export { type ImageStore, openStore } from "./image/store.ts";
 export type { StoredImage } from "./image/stored-image.ts";
+export { type VerifiedImages, verifyImages } from "./image/verify.ts";
 export { type Kernels, openKernels } from "./kernel/kernels.ts";
 export type {
   ConstraintAck,
@@ -57,10 +59,12 @@ export type { RunPlan, Surface } from "./spec/plan.ts";
 export { type Problem, problemsOf } from "./spec/problem.ts";
 export { profiles } from "./spec/profiles.ts";
 export { renderPlan } from "./spec/render-plan.ts";
+export { packageVersion } from "./version.ts";
 export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion.ts";
 export type { AuditReceipt } from "./workspace/audit-receipt.ts";
 export type { BootReport, BootRequest } from "./workspace/boot.ts";
 export { boot } from "./workspace/boot.ts";
+export type { DirectoryIn, DirectoryOut } from "./workspace/directories.ts";
 export {
   type DispatchHooks,
   type DispatchRequest,
@@ -187,7 +191,7 @@ export async function planRun(
   return mergeSpec({ flags, file: loaded, surface, policy });
 }
 
-export interface RunPlanOptions extends DispatchHooks {
+export interface RunPlanOptions extends DispatchHooks, RunExtras {
   /** Default: MICROAGENT_STATE_DIR, else `~/.microagent`. */
   readonly stateDir?: string | undefined;
 }
@@ -201,5 +205,5 @@ export async function runPlan(
   options: RunPlanOptions = {},
 ): Promise<DispatchResult> {
   const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
-  return await runPlanOnce(engine, plan, options);
+  return await runPlanOnce(engine, plan, options, options);
 }

@@ -2,9 +2,12 @@ import { asMicroagentError } from "../base/errors.ts";
 import { type Clock, type Op, startOp } from "../base/op.ts";
 import { copyAudit } from "./audit-copy.ts";
 import { type AuditReceipt, auditFileName, emptyReceipt } from "./audit-receipt.ts";
+import { fetchDirectories } from "./directories.ts";
 import type { DispatchRequest } from "./dispatch.ts";
 import { type CollectedOutputs, collectOutputs, nothingCollected } from "./outputs.ts";
 import { settledWithin } from "./settled-within.ts";
+import type { StartedRun } from "./templates/start-run.ts";
+import type { RunTemplate } from "./templates/template.ts";
 import type { Termination } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -16,6 +19,8 @@ const collectMs = 30 * 60_000;
 const overrunCollectMs = 30_000;
 /** A boot that was broken off gets this long to give back what it had taken. */
 const bootUndoMs = 4_000;
+/** The rest of a template, when the run's command is over before it is written. */
+const templateMs = 20_000;
 /** Power-off of an interrupted run that is kept. */
 const interruptedPowerOffMs = 500;
 
@@ -40,8 +45,9 @@ export async function collectAfter(
   end: Termination,
   overran: boolean,
 ): Promise<CollectedOutputs> {
-  const { outputs, outputDir } = request;
-  if (outputs.length === 0 || outputDir === null || guestIsGone(end)) return nothingCollected;
+  const { outputs, fetches } = request;
+  const outputDir = outputs.length === 0 ? null : request.outputDir;
+  if ((outputDir === null && fetches.length === 0) || guestIsGone(end)) return nothingCollected;
   const ordinaryMs = overran ? overrunCollectMs : collectMs;
   const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : ordinaryMs;
   const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
@@ -49,7 +55,15 @@ export async function collectAfter(
     clock: op.clock,
   });
   try {
-    return await op.step("outputs", () => collectOutputs(bounded, workspace, outputs, outputDir));
+    return await op.step("outputs", async () => {
+      const collected =
+        outputDir === null
+          ? nothingCollected
+          : await collectOutputs(bounded, workspace, outputs, outputDir);
+      const losses = await fetchDirectories(bounded, workspace, fetches);
+      const lost = losses.map(({ guestPath, error }) => ({ output: guestPath, error }));
+      return { ...collected, incomplete: [...collected.incomplete, ...lost] };
+    });
   } finally {
     release();
   }
@@ -76,6 +90,15 @@ export async function disconnect(
       return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
     }
   });
+}
+
+/** What of a template is still being written is waited for, because it lies in the workspace's directory. */
+export async function templateAfter(op: Op, start: StartedRun | null): Promise<RunTemplate | null> {
+  if (start === null) return null;
+  const template = start.templateOf();
+  await settledWithin(op.clock, template, templateMs);
+  const late = { key: null, how: "skipped", reason: "Writing the template took too long" } as const;
+  return await Promise.race([template, Promise.resolve(late)]);
 }
 
 function guestIsGone(end: Termination): boolean {

@@ -3,12 +3,13 @@ import { asMicroagentError, isTimeout, type MicroagentError } from "../base/erro
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import { bootUndone, collectAfter, disconnect, tearDown } from "./after-run.ts";
+import { bootUndone, collectAfter, disconnect, tearDown, templateAfter } from "./after-run.ts";
 import type { MediationReport } from "./attachments.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
-import { type BootReport, type BootRequest, boot } from "./boot.ts";
+import type { BootReport, BootRequest } from "./boot.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
+import type { DirectoryOut } from "./directories.ts";
 import type { Engine } from "./engine.ts";
 import { type NetworkReport, networkReport } from "./network-report.ts";
 import { lostOnHost } from "./output-dir.ts";
@@ -22,6 +23,8 @@ import { type OutputSink, type RunningCommand, runCommand, windDown } from "./ru
 import type { SecretsReport } from "./secret-delivery.ts";
 import { runSetup } from "./setup.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
+import { type StartedRun, startRun } from "./templates/start-run.ts";
+import type { RunTemplate } from "./templates/template.ts";
 import { type InterruptingSignal, type Termination, terminationOf } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -29,7 +32,11 @@ import type { Workspace } from "./workspace.ts";
 export interface DispatchRequest {
   readonly boot: BootRequest;
   readonly setup: readonly string[];
+  /** Start from a machine in which setup has run, when there is one, and keep one for the next run. */
+  readonly useTemplates: boolean;
   readonly files: readonly DroppedFile[];
+  /** Guest directories to bring out beside the outputs. */
+  readonly fetches: readonly DirectoryOut[];
   readonly command: Command;
   readonly shell: string;
   readonly env: Readonly<Record<string, string>>;
@@ -66,6 +73,8 @@ export interface DispatchResult {
   readonly workspace: string;
   readonly termination: Termination;
   readonly boot: BootReport | null;
+  /** Whether setup was spared or its outcome kept, and why; null when nothing was booted. */
+  readonly template: RunTemplate | null;
   readonly startedAt: Date | null;
   readonly exitedAt: Date | null;
   readonly stdout: Capture;
@@ -89,6 +98,8 @@ export interface DispatchResult {
   readonly timeline: readonly StepSpan[];
 }
 
+/** What keeping a machine for the next run may take. */
+const saveMs = 120_000;
 /** What the guest gets to end a command on time, before the host stops waiting for it. */
 const overrunMs = 10_000;
 
@@ -105,16 +116,21 @@ export async function dispatch(
   const { op, end } = startOp("dispatch", { signal: hooks.signal, onProgress: times.listener });
   const run = new Run();
   let booting: Promise<Workspace> | null = null;
+  let start: StartedRun | null = null;
   let workspace: Workspace | null = null;
+  let template: RunTemplate | null = null;
   let outputs = nothingCollected;
   let audit: AuditReceipt | null = null;
   try {
-    workspace = await op.step("boot", (step) => {
-      booting = boot(step, engine, request.boot);
-      return booting;
+    start = await op.step("boot", (step) => {
+      const starting = startRun(step, engine, request);
+      booting = starting.then((started) => started.workspace);
+      booting.catch(() => {});
+      return starting;
     });
+    workspace = start.workspace;
     run.redactWith(workspace.attachments.redact);
-    run.termination = await runInside(op, workspace, request, run, hooks.onOutput ?? (() => {}));
+    run.termination = await runInside(op, start, request, run, hooks.onOutput ?? (() => {}));
   } catch (error) {
     run.termination = terminationOfFailure(error, hooks.signal, request.timeoutMs);
     run.overran = workspace !== null && isTimeout(error);
@@ -136,6 +152,7 @@ export async function dispatch(
         const signal = stopSignalOf(workspace.report.image.config.stopSignal);
         await windDown(after.op.clock, run.command, signal);
       }
+      template = await templateAfter(after.op, start);
       outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
       ({ audit, outputs } = await disconnect(after.op, workspace, request.outputDir, outputs));
       await tearDown(after.op, workspace, request.keep, run.termination);
@@ -153,6 +170,7 @@ export async function dispatch(
       workspace?.directory.keepFailure ?? null,
     ),
     boot: workspace?.report ?? null,
+    template,
     startedAt: run.startedAt,
     exitedAt: run.exitedAt,
     stdout: run.stdout,
@@ -189,21 +207,22 @@ class Run {
 
 async function runInside(
   op: Op,
-  workspace: Workspace,
+  start: StartedRun,
   request: DispatchRequest,
   run: Run,
   sink: OutputSink,
 ): Promise<Termination> {
+  const { workspace } = start;
   const image = workspace.report.image.config;
   // What the user sets himself wins over what the attachments need.
   const env = { ...workspace.attachments.env, ...request.env };
-  const started = op.clock.monotonic();
+  let started = op.clock.monotonic();
   const onRunning = (command: RunningCommand) => {
     run.command = command;
   };
   const remainingMs = () => Math.max(1, request.timeoutMs - (op.clock.monotonic() - started));
 
-  if (request.setup.length > 0) {
+  if (request.setup.length > 0 && !start.isSetUp) {
     await op.step(
       "setup",
       (step) =>
@@ -221,6 +240,10 @@ async function runInside(
         ),
       { timeoutMs: remainingMs() + overrunMs },
     );
+    const saving = op.clock.monotonic();
+    await op.step("save", (step) => start.afterSetup(step), { timeoutMs: saveMs });
+    // The bound is the user's, for what is his.
+    started += op.clock.monotonic() - saving;
   }
   if (request.files.length > 0) {
     await op.step(

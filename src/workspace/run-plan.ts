@@ -8,6 +8,8 @@ import { makeDirs } from "../host/make-dirs.ts";
 import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { unsupportedError } from "../spec/unsupported.ts";
+import { removeAudit } from "./audit-copy.ts";
+import { type DirectoryIn, type DirectoryOut, droppedDirectories } from "./directories.ts";
 import {
   type DispatchHooks,
   type DispatchRequest,
@@ -15,7 +17,6 @@ import {
   dispatch,
   isNameTaken,
 } from "./dispatch.ts";
-import { removeAudit } from "./audit-copy.ts";
 import type { Engine } from "./engine.ts";
 import { checkHostRoom } from "./host-room.ts";
 import { collectGarbage } from "./listing.ts";
@@ -23,6 +24,14 @@ import type { MediationDeclared } from "./mediation.ts";
 import { networkRequestOf } from "./network-request.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
+
+/** What a program hands over beside what a plan can say. */
+export interface RunExtras {
+  /** Copied in before the command runs, after setup. */
+  readonly directoriesIn?: readonly DirectoryIn[] | undefined;
+  /** Copied out after it; one that cannot be had is among the incomplete outputs, by its guest path. */
+  readonly directoriesOut?: readonly DirectoryOut[] | undefined;
+}
 
 /**
  * Runs a plan once, from capture to written results. Throws only before anything was started (a
@@ -33,6 +42,7 @@ export async function runPlanOnce(
   engine: Engine,
   plan: RunPlan,
   hooks: DispatchHooks,
+  extras: RunExtras = {},
 ): Promise<DispatchResult> {
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
@@ -42,12 +52,12 @@ export async function runPlanOnce(
     captureFiles(op, plan),
   );
   await checkOutputDir(plan);
-  let result = await dispatch(engine, requestOf(plan, captured), hooks);
+  let result = await dispatch(engine, requestOf(plan, captured, extras), hooks);
   if (isNameTaken(result.termination) && plan.provenance.name === "spec") {
     const beside = planBeside(plan);
     const text = `Workspace name "${plan.name}" is in use, so this run is "${beside.name}"`;
     hooks.onProgress?.({ kind: "note", path: "dispatch", text });
-    result = await dispatch(engine, requestOf(beside, captured), hooks);
+    result = await dispatch(engine, requestOf(beside, captured, extras), hooks);
   }
   const recorded = await recordResult(result);
   await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {
@@ -68,7 +78,11 @@ function planBeside(plan: RunPlan): RunPlan {
 }
 
 /** The run a plan asks for. */
-export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequest {
+export function requestOf(
+  plan: RunPlan,
+  captured: CapturedInputs,
+  extras: RunExtras = {},
+): DispatchRequest {
   return {
     boot: {
       name: plan.name,
@@ -93,10 +107,15 @@ export function requestOf(plan: RunPlan, captured: CapturedInputs): DispatchRequ
       },
     },
     setup: captured.setup,
-    files: captured.files.map((file) => ({
-      guestPath: file.guestPath,
-      tree: () => singleFileTree(file.bytes, { mode: file.mode }),
-    })),
+    useTemplates: plan.useTemplates,
+    files: [
+      ...droppedDirectories(extras.directoriesIn ?? []),
+      ...captured.files.map((file) => ({
+        guestPath: file.guestPath,
+        tree: () => singleFileTree(file.bytes, { mode: file.mode }),
+      })),
+    ],
+    fetches: extras.directoriesOut ?? [],
     command: plan.command,
     shell: plan.shell,
     env: plan.env,

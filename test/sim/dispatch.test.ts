@@ -7,7 +7,7 @@ import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
 import { listWorkspaces } from "../../src/workspace/listing.ts";
 import { manifestJson } from "../../src/workspace/result-json.ts";
 import type { GuestFault, MachineFault } from "../../supervisors/memory/index.ts";
-import { memoryEngine, someDispatch } from "./memory-engine.ts";
+import { ampleBounds, memoryEngine, shortBounds, someDispatch } from "./memory-engine.ts";
 import { Random } from "./random.ts";
 
 /** What may strike, and how a run that it strikes may end; an empty list means an ordinary end. */
@@ -122,11 +122,13 @@ test("a hang before the handshake is started over once, and told", async () => {
     const { engine } = await memoryEngine(dir, {
       guest: (_plan, start) => (start === 1 ? { fault: { kind: "silent" } } : {}),
     });
-    const result = await dispatch(engine, someDispatch(dir));
+    const { boot } = someDispatch(dir);
+    const bounds = { ...ampleBounds, bootMs: 2_000 };
+    const result = await dispatch(engine, someDispatch(dir, { boot: { ...boot, bounds } }));
     expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
     expect(result.boot).toMatchObject({
       attempts: 2,
-      retryReason: expect.stringContaining("250 ms"),
+      retryReason: expect.stringContaining("2000 ms"),
     });
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -256,9 +258,12 @@ async function strikeOnce(dir: string, strike: Strike, random: Random): Promise<
     guest: { fault: strike.guest ?? null, files: { "/note": "kept" } },
   });
   if (strike.machine !== undefined) supervisor.control.inject(strike.machine(random));
+  const request = someDispatch(dir);
+  const bounds = strike.guest?.kind === "silent" ? shortBounds : ampleBounds;
   return await dispatch(
     engine,
     someDispatch(dir, {
+      boot: { ...request.boot, bounds },
       outputs: [{ name: "note", path: "/note" }],
       setup: random.below(2) === 0 ? ["true"] : [],
       command:

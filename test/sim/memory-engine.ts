@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { stateLayout } from "../../src/host/state-layout.ts";
 import type { Supervisor } from "../../src/supervisor/port.ts";
 import { nothingAttached } from "../../src/workspace/attachments.ts";
+import type { BootBounds } from "../../src/workspace/boot.ts";
 import type { DispatchRequest } from "../../src/workspace/dispatch.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
 import {
@@ -70,6 +71,12 @@ export async function memoryEngine(
   return { engine, supervisor };
 }
 
+/** So long that only a guest that never answers runs into them, however busy this host is. */
+export const ampleBounds: BootBounds = { pullMs: 20_000, bootMs: 20_000 };
+
+/** For a guest that never answers: the shorter, the sooner it is given up. */
+export const shortBounds: BootBounds = { pullMs: 20_000, bootMs: 250 };
+
 /** A request with everything ordinary, for changing. */
 export function someDispatch(dir: string, change: Partial<DispatchRequest> = {}): DispatchRequest {
   return {
@@ -86,17 +93,18 @@ export function someDispatch(dir: string, change: Partial<DispatchRequest> = {})
       sizeMib: 16,
       hostname: "sim",
       attach: nothingAttached,
-      bounds: { pullMs: 5_000, bootMs: 250 },
+      bounds: ampleBounds,
     },
     setup: [],
     files: [],
+    fetches: [],
     command: { kind: "argv", argv: ["echo", "hello"] },
     shell: "/bin/sh",
     env: {},
     outputs: [],
     outputDir: join(dir, "out"),
     requireOutputs: false,
-    timeoutMs: 2_000,
+    timeoutMs: 20_000,
     keep: false,
     ...change,
   };
