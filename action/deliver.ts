@@ -1,0 +1,108 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { info, setOutput, summary, warning } from "@actions/core";
+import {
+  type DispatchResult,
+  type RunPlan,
+  renderReportPage,
+  withOp,
+  writeReport,
+} from "../src/index.ts";
+import {
+  artifactName,
+  linkFreeCopy,
+  type UploadedArtifact,
+  uploadFiles,
+} from "./artifact-upload.ts";
+import type { Job } from "./job.ts";
+import type { StepPaths } from "./paths.ts";
+import { type EgressFacts, outputValues, type RunSurroundings, summaryFacts } from "./run-facts.ts";
+import type { StepSettings } from "./settings.ts";
+import { summaryOf } from "./summary.ts";
+import { workspaceCopyBack, workspacePatch } from "./workspace-back.ts";
+
+/** Brings what changed in the guest's workspace back, as it was asked for. The patch's path, "" without one. */
+export async function bringWorkspaceBack(
+  settings: StepSettings,
+  job: Job,
+  paths: StepPaths,
+): Promise<string> {
+  if (settings.workspaceBack === "none" || !(await exists(paths.checkoutOut))) return "";
+  if (settings.workspaceBack === "copy") {
+    const count = await workspaceCopyBack(paths.checkoutIn, paths.checkoutOut, job.workspace);
+    info(`${count} files of the workspace were written back`);
+    return "";
+  }
+  const patch = await workspacePatch(paths.checkoutIn, paths.checkoutOut, paths.patch);
+  if (patch === "") return "";
+  await writeReport(join(paths.outputs, "workspace.patch"), patch);
+  return paths.patch;
+}
+
+/** Uploads the collected outputs; a service that fails is told and costs nothing but the upload. */
+export async function uploadOutputs(
+  settings: StepSettings,
+  job: Job,
+  paths: StepPaths,
+  result: DispatchResult,
+): Promise<(UploadedArtifact & { readonly url: string }) | null> {
+  if (settings.report) await addReport(paths);
+  if (!settings.uploadArtifacts) return null;
+  const copy = `${paths.outputs}.upload`;
+  try {
+    const files = await linkFreeCopy(paths.outputs, copy);
+    if (files.length === 0) return null;
+    const name = artifactName(settings.artifactName, job.id, result.workspace);
+    const uploaded = await uploadFiles(name, files, copy, settings.artifactRetentionDays);
+    const url = job.runUrl === "" ? "" : `${job.runUrl}/artifacts/${uploaded.id}`;
+    return { ...uploaded, url };
+  } catch (error) {
+    warning(`The outputs could not be uploaded: ${textOf(error)}. They are in ${paths.outputs}`);
+    return null;
+  }
+}
+
+async function addReport(paths: StepPaths): Promise<void> {
+  try {
+    const page = await withOp("report", {}, (op) => renderReportPage(op, paths.outputs));
+    await writeReport(join(paths.outputs, "report.html"), page);
+  } catch (error) {
+    warning(`The report page could not be made: ${textOf(error)}`);
+  }
+}
+
+/** Sets every output and writes the summary; without a summary file the step goes on. */
+export async function tellJob(
+  settings: StepSettings,
+  plan: RunPlan,
+  result: DispatchResult,
+  egress: EgressFacts,
+  around: RunSurroundings,
+): Promise<void> {
+  for (const [name, value] of Object.entries(outputValues(result, egress, around))) {
+    setOutput(name, value);
+  }
+  if (!settings.summary) return;
+  try {
+    await summary.addRaw(summaryOf(summaryFacts(result, plan, egress, around)), true).write();
+  } catch (error) {
+    warning(`The summary could not be written: ${textOf(error)}`);
+  }
+}
+
+/** A file of the output directory when it is there, else "". */
+export async function outputFile(paths: StepPaths, name: string): Promise<string> {
+  const path = join(paths.outputs, name);
+  return (await exists(path)) ? path : "";
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,46 @@
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import type { RunEvent } from "./event-trust.ts";
+
+/** What the runner says about the job; the only reader of its variables. */
+export interface Job {
+  readonly workspace: string;
+  readonly temp: string;
+  readonly id: string;
+  readonly runId: string;
+  readonly attempt: string;
+  readonly selfHosted: boolean;
+  /** Address of the run's page. */
+  readonly runUrl: string;
+  readonly event: RunEvent;
+}
+
+export async function readJob(env: NodeJS.ProcessEnv = process.env): Promise<Job> {
+  const server = env.GITHUB_SERVER_URL ?? "";
+  const repository = env.GITHUB_REPOSITORY ?? "";
+  const runId = env.GITHUB_RUN_ID ?? "0";
+  return {
+    workspace: env.GITHUB_WORKSPACE ?? process.cwd(),
+    temp: env.RUNNER_TEMP ?? tmpdir(),
+    id: env.GITHUB_JOB ?? "job",
+    runId,
+    attempt: env.GITHUB_RUN_ATTEMPT ?? "1",
+    selfHosted: env.RUNNER_ENVIRONMENT === "self-hosted",
+    runUrl:
+      server === "" || repository === "" ? "" : `${server}/${repository}/actions/runs/${runId}`,
+    event: {
+      name: env.GITHUB_EVENT_NAME ?? "",
+      payload: await payloadOf(env.GITHUB_EVENT_PATH),
+      cacheMode: env.ACTIONS_CACHE_MODE ?? "",
+    },
+  };
+}
+
+async function payloadOf(path: string | undefined): Promise<unknown> {
+  if (path === undefined || path === "") return null;
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,135 @@
+import { type DispatchResult, exitCodeFor, type RunPlan } from "../src/index.ts";
+import { conclusionOf, sentenceOf } from "./conclusion.ts";
+import { plainText } from "./escape.ts";
+import type { OutputName } from "./outputs.ts";
+import type { SummaryFacts } from "./summary.ts";
+
+/** What was decided about the guest's network, as the result has it. */
+export interface EgressFacts {
+  readonly allowed: readonly (readonly [string, number])[];
+  readonly denied: readonly (readonly [string, number])[];
+  readonly allowedCount: number;
+  readonly deniedCount: number;
+  readonly problem: string | null;
+}
+
+export function egressFacts(result: DispatchResult): EgressFacts {
+  const { audit } = result;
+  const allowed = Object.entries(audit?.allow_by_host ?? {});
+  const denied = Object.entries(audit?.deny_by_host ?? {});
+  return {
+    allowed: allowed.sort(mostFirst),
+    denied: denied.sort(mostFirst),
+    allowedCount: sum(allowed),
+    deniedCount: sum(denied),
+    problem: audit === null || audit.integrity === "complete" ? null : audit.integrity.problem,
+  };
+}
+
+export interface RunSurroundings {
+  readonly cacheHit: string;
+  readonly patchFile: string;
+  readonly receiptFile: string;
+  readonly resultFile: string;
+  readonly artifact: { readonly id: string; readonly url: string; readonly digest: string } | null;
+}
+
+/** Every output of the step; none of their names comes from anywhere but here. */
+export function outputValues(
+  result: DispatchResult,
+  egress: EgressFacts,
+  around: RunSurroundings,
+): Record<OutputName, string> {
+  const { artifacts } = result.outputs;
+  return {
+    "exit-code": String(exitCodeFor(result.termination)),
+    conclusion: conclusionOf(result.termination),
+    workspace: result.workspace,
+    "image-digest": result.boot?.image.digest ?? "",
+    "result-file": around.resultFile,
+    "receipt-file": around.receiptFile,
+    "egress-allowed": String(egress.allowedCount),
+    "egress-denied": String(egress.deniedCount),
+    "denied-hosts": JSON.stringify(egress.denied.slice(0, 50).map(([host]) => host)),
+    "artifacts-dir": result.outputDir ?? "",
+    artifacts: JSON.stringify(
+      artifacts.slice(0, 1000).map(({ output, path, sizeBytes, sha256 }) => ({
+        name: output,
+        path,
+        size: sizeBytes,
+        sha256,
+      })),
+    ),
+    "artifact-id": around.artifact?.id ?? "",
+    "artifact-url": around.artifact?.url ?? "",
+    "artifact-digest": around.artifact?.digest ?? "",
+    "stdout-tail": lastBytes(plainText(result.stdout.text()), 16 * 1024),
+    "patch-file": around.patchFile,
+    "boot-ms": String(Math.round(bootMs(result))),
+    "duration-ms": String(Math.round(durationMs(result))),
+    "cache-hit": around.cacheHit,
+    accel: result.boot?.host.accel ?? "",
+  };
+}
+
+export function summaryFacts(
+  result: DispatchResult,
+  plan: RunPlan,
+  egress: EgressFacts,
+  around: RunSurroundings,
+): SummaryFacts {
+  const { boot } = result;
+  const shown = ["boot", "setup", "run", "outputs"];
+  return {
+    conclusion: conclusionOf(result.termination),
+    sentence: sentenceOf(result.termination),
+    workspace: result.workspace,
+    image: boot?.image.reference ?? plan.image,
+    digest: boot?.image.digest ?? "",
+    accel: boot?.host.accel ?? "none",
+    accelReason: boot?.host.accelReason ?? "nothing was booted",
+    cpus: plan.resources.cpus,
+    memoryMib: plan.resources.memoryMib,
+    times: Object.entries(result.timingsMs).filter(([step]) => shown.includes(step)),
+    cacheHit: around.cacheHit,
+    allowed: egress.allowed,
+    denied: egress.denied,
+    auditProblem: egress.problem,
+    artifacts: result.outputs.artifacts.map(({ path, sizeBytes, sha256 }) => ({
+      path,
+      size: sizeBytes,
+      sha256,
+    })),
+    artifactUrl: around.artifact?.url ?? null,
+    missing: result.outputs.missing,
+    outputTail: plainText(`${result.stdout.text()}${result.stderr.text()}`).slice(-20_000),
+  };
+}
+
+function bootMs(result: DispatchResult): number {
+  return ["boot/start", "boot/handshake", "boot/configure"]
+    .map((step) => result.timingsMs[step] ?? 0)
+    .reduce((total, ms) => total + ms, 0);
+}
+
+function durationMs(result: DispatchResult): number {
+  return result.timeline.reduce((end, span) => Math.max(end, span.startMs + span.ms), 0);
+}
+
+function lastBytes(text: string, max: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= max) return text;
+  // A character cut in half at the front shows as replaced: it goes.
+  return bytes
+    .subarray(-max)
+    .toString("utf8")
+    .replace(/^\ufffd+/, "");
+}
+
+function mostFirst([a, x]: readonly [string, number], [b, y]: readonly [string, number]): number {
+  return y - x || (a < b ? -1 : 1);
+}
+
+function sum(entries: readonly (readonly [string, number])[]): number {
+  return entries.reduce((total, [, count]) => total + count, 0);
+}

@@ -1,0 +1,108 @@
+import { constants } from "node:fs";
+import { copyFile, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { getExecOutput } from "@actions/exec";
+
+/** Nothing of these comes back, at any depth: git and the runner act on them. */
+const neverBack = new Set([".git", ".github"]);
+
+/**
+ * The difference between what the guest was given and what came back, for `git apply`; "" when there is
+ * none. Links, which are never brought out, count as unchanged.
+ */
+export async function workspacePatch(given: string, back: string, file: string): Promise<string> {
+  const pair = `${file}.pair`;
+  try {
+    // Named as git names the two sides, so that the paths of the diff need no more changing.
+    await plainCopy(given, join(pair, "a"));
+    await plainCopy(back, join(pair, "b"));
+    const { stdout, exitCode, stderr } = await getExecOutput("git", diffWords, {
+      cwd: pair,
+      silent: true,
+      ignoreReturnCode: true,
+      env: gitEnvironment(pair),
+    });
+    if (exitCode > 1) throw new Error(`git diff ended with ${exitCode}: ${stderr.slice(0, 500)}`);
+    await writeFile(file, stdout);
+    return stdout;
+  } finally {
+    await rm(pair, { recursive: true, force: true });
+  }
+}
+
+const diffWords = [
+  ...["-c", "core.safecrlf=false", "-c", "core.autocrlf=false", "diff", "--no-index", "--binary"],
+  ...["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-prefix", "a", "b"],
+];
+
+/** No configuration of anybody has a say in a diff of foreign files. */
+function gitEnvironment(top: string): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? "/usr/bin:/bin",
+    HOME: "/nonexistent",
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_CEILING_DIRECTORIES: top,
+  };
+}
+
+/** Writes what came back into the checkout; files that the guest removed are removed. Returns how many files changed places. */
+export async function workspaceCopyBack(
+  given: string,
+  back: string,
+  checkout: string,
+): Promise<number> {
+  let count = 0;
+  for (const path of await plainFiles(back)) {
+    const target = join(checkout, path);
+    await clearWay(checkout, path);
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(join(back, path), target);
+    count += 1;
+  }
+  const stayed = new Set(await plainFiles(back));
+  for (const path of await plainFiles(given)) {
+    if (stayed.has(path)) continue;
+    await rm(join(checkout, path), { force: true });
+    count += 1;
+  }
+  return count;
+}
+
+/** No link of the checkout leads a file out of it: links on the way are removed, not followed. */
+async function clearWay(checkout: string, path: string): Promise<void> {
+  const parts = path.split("/");
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const at = join(checkout, ...parts.slice(0, depth));
+    const stats = await lstat(at).catch(() => null);
+    if (stats === null) return;
+    const last = depth === parts.length;
+    if (stats.isSymbolicLink() || (last ? !stats.isFile() : !stats.isDirectory())) {
+      await rm(at, { recursive: true, force: true });
+      return;
+    }
+  }
+}
+
+async function plainCopy(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  await mkdir(to, { recursive: true });
+  for (const path of await plainFiles(from)) {
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await copyFile(join(from, path), join(to, path), constants.COPYFILE_FICLONE);
+  }
+}
+
+/** Regular files below a directory, in order, without what never comes back. */
+async function plainFiles(dir: string, below = ""): Promise<string[]> {
+  const found: string[] = [];
+  const entries = await readdir(join(dir, below), { withFileTypes: true }).catch(() => []);
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (neverBack.has(entry.name.toLowerCase())) continue;
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await plainFiles(dir, path)));
+    else if (entry.isFile()) found.push(path);
+  }
+  return found;
+}
