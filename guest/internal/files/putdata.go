@@ -13,6 +13,9 @@ func (p *putter) data(frames *wire.FrameReader, h wire.FrameHeader) *wire.Failur
 		return wire.Fail(wire.InvalidRequest, "File data came outside a file")
 	}
 	f := p.file
+	if failure := p.land(frames, &h); failure != nil {
+		return failure
+	}
 	var failed error
 	err := frames.Each(h, false, func(part []byte) error {
 		failed = f.write(part)
@@ -25,6 +28,27 @@ func (p *putter) data(frames *wire.FrameReader, h wire.FrameHeader) *wire.Failur
 		return malformed(err)
 	}
 	p.bytes += int64(h.Length)
+	return nil
+}
+
+// land takes what it can of a payload straight into the buffer that goes to the disk.
+func (p *putter) land(frames *wire.FrameReader, h *wire.FrameHeader) *wire.Failure {
+	f := p.file
+	for h.Length > 0 {
+		room := f.room()
+		if room == nil {
+			return nil
+		}
+		n, err := frames.Into(room[:min(len(room), int(h.Length))])
+		if err != nil {
+			return malformed(err)
+		}
+		h.Length -= uint32(n)
+		p.bytes += int64(n)
+		if err := f.landed(n); err != nil {
+			return wire.AsFailure(err, "write", p.shown(f.entry.Path))
+		}
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package mux
 import (
 	"io"
 	"math"
+	"runtime"
 	"sync"
 )
 
@@ -32,6 +33,7 @@ type Stream struct {
 	finished  bool  // we sent FIN
 	released  bool  // nobody reads any more
 	err       error // reset or session end
+	land      landing
 }
 
 func newStream(s *Session, id uint32) *Stream {
@@ -60,10 +62,19 @@ func (st *Stream) reserve(n int) bool {
 func (st *Stream) deliver(p []byte) {
 	st.mu.Lock()
 	if st.err == nil && !st.ended && !st.released {
+		if n := copy(st.place(), p); n > 0 {
+			st.landed(n)
+			p = p[n:]
+		}
 		st.in.append(p)
 		st.readable.Signal()
 	}
+	yield := st.land.used && st.land.into == nil
 	st.mu.Unlock()
+	if yield {
+		// Whoever lands bytes names a place before more is read.
+		runtime.Gosched()
+	}
 }
 
 // deliverFrom reads up to most bytes from the link to where they are kept. Only the session's
@@ -78,6 +89,9 @@ func (st *Stream) deliverFrom(in *Reader, most int) (int, error) {
 		n := min(len(in.Buffered()), most)
 		in.Skip(n)
 		return n, nil
+	}
+	if place := st.place(); place != nil {
+		return st.landFrom(in, place[:min(len(place), most)])
 	}
 	room := st.in.room()
 	st.in.filling = true
@@ -254,10 +268,21 @@ func (st *Stream) localEnd() {
 	st.mu.Lock()
 	st.finished = true
 	done := st.ended
+	st.readable.Broadcast()
 	st.mu.Unlock()
 	if done {
 		st.s.forget(st)
 	}
+}
+
+// Watch waits, after Fill has given io.EOF, until our side has ended too (nil) or the stream failed.
+func (st *Stream) Watch() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for st.err == nil && !st.finished {
+		st.readable.Wait()
+	}
+	return st.err
 }
 
 // End closes our side; nothing happens when it is closed.

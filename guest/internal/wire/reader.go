@@ -13,6 +13,8 @@ type Source interface {
 	Fill() ([]byte, error)
 	Take(n int)
 	Credit(n int)
+	// Land fills p as far as bytes are or come in one go, without credit; io.EOF at the end.
+	Land(p []byte) (int, error)
 }
 
 // FrameReader reads a header line, then frames, without holding more than one JSON payload.
@@ -122,4 +124,14 @@ func (r *FrameReader) Each(h FrameHeader, hold bool, fn func([]byte) error) erro
 		left -= n
 	}
 	return nil
+}
+
+// Into reads the next part of a payload to where it belongs: at least one byte, at most len(p).
+func (r *FrameReader) Into(p []byte) (int, error) {
+	n, err := r.src.Land(p)
+	if err != nil {
+		return 0, midway(err, 1)
+	}
+	r.src.Credit(n)
+	return n, nil
 }
