@@ -56,7 +56,7 @@ export function readRequestHead(bytes: Uint8Array, anyMethod = true): HeadReadin
 /** A line that ends like a request's or begins with a method servers know; or the beginning of one. */
 function looksLikeRequest(line: string, whole: boolean, anyMethod: boolean): boolean {
   if (whole) return /^[A-Za-z][A-Za-z-]*[ \t].*HTTP\/\d/i.test(line) || knownMethod.test(line);
-  if (anyMethod) return /^([A-Za-z][A-Za-z-]{0,31}([ \t].*)?)?$/.test(line);
+  if (anyMethod) return /^([A-Za-z][A-Za-z-]{0,31}([ \t][^\n]*)?)?$/.test(line);
   return knownMethod.test(line) || methods.some((one) => one.startsWith(line.toUpperCase()));
 }
 

@@ -1,0 +1,215 @@
+import { connect as connectNet, createServer } from "node:net";
+import { connect as connectTls } from "node:tls";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readClientHello } from "../../../src/egress/client-hello.ts";
+import { readFirstBytes } from "../../../src/egress/first-bytes.ts";
+import { HttpGate } from "../../../src/egress/http-gate.ts";
+import { readRequestHead } from "../../../src/egress/http-head.ts";
+import { listen } from "./guest-network.ts";
+
+/** What Node's TLS really sends first. */
+async function realHello(servername: string): Promise<Buffer> {
+  let seen: (bytes: Buffer) => void = () => {};
+  const first = new Promise<Buffer>((resolve) => {
+    seen = resolve;
+  });
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (bytes) => {
+      seen(bytes);
+      socket.destroy();
+    });
+  });
+  const port = await listen(server);
+  const socket = connectTls({ socket: connectNet(port, "127.0.0.1"), servername });
+  socket.on("error", () => {});
+  const bytes = await first;
+  socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+  return bytes;
+}
+
+/** The same message in records of `size` bytes. */
+function recut(hello: Buffer, size: number): Buffer {
+  const message = hello.subarray(5);
+  const parts: Buffer[] = [];
+  for (let at = 0; at < message.length; at += size) {
+    const piece = message.subarray(at, at + size);
+    parts.push(Buffer.from([22, 3, 1, piece.length >> 8, piece.length & 0xff]), piece);
+  }
+  return Buffer.concat(parts);
+}
+
+describe("a real ClientHello", () => {
+  test("names its server, whole or in records of any size", async () => {
+    const hello = await realHello("api.example.com");
+    for (const size of [16_384, 100, 7, 1]) {
+      expect(readClientHello(recut(hello, size))).toEqual({
+        kind: "hello",
+        serverName: "api.example.com",
+        encrypted: false,
+      });
+    }
+    expect(await realHello("").then(readClientHello)).toMatchObject({ serverName: null });
+  });
+
+  test("is incomplete until its last byte", async () => {
+    const hello = await realHello("api.example.com");
+    for (let end = 1; end < hello.length; end++) {
+      expect(readClientHello(hello.subarray(0, end)).kind).toBe("incomplete");
+    }
+    const early = Buffer.concat([hello, Buffer.from([23, 3, 3, 0, 1, 0])]);
+    expect(readClientHello(early)).toMatchObject({ serverName: "api.example.com" });
+  });
+
+  test("with any byte changed is read without a throw, never as something else twice", async () => {
+    const hello = await realHello("api.example.com");
+    fc.assert(
+      fc.property(fc.nat(hello.length - 1), fc.nat(255), (at, value) => {
+        const changed = Buffer.from(hello);
+        changed[at] = value;
+        const reading = readClientHello(changed);
+        expect(["incomplete", "not-tls", "malformed", "hello"]).toContain(reading.kind);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("with its name said twice is malformed", async () => {
+    const hello = await realHello("a.example");
+    const message = hello.subarray(5);
+    // The extension again, at the end, and every length around it raised.
+    const name = Buffer.from("evil.example");
+    const list = Buffer.concat([Buffer.from([0, 0, name.length]), name]);
+    const content = Buffer.concat([Buffer.from([0, list.length]), list]);
+    const extension = Buffer.concat([Buffer.from([0, 0, 0, content.length]), content]);
+    const session = 4 + 2 + 32;
+    const suites = session + 1 + (message[session] ?? 0);
+    const compression = suites + 2 + message.readUInt16BE(suites);
+    const extensions = compression + 1 + (message[compression] ?? 0);
+    const doubled = Buffer.concat([message, extension]);
+    doubled.writeUIntBE(doubled.length - 4, 1, 3);
+    doubled.writeUInt16BE(message.readUInt16BE(extensions) + extension.length, extensions);
+    const record = Buffer.concat([
+      Buffer.from([22, 3, 1, doubled.length >> 8, doubled.length & 0xff]),
+      doubled,
+    ]);
+    expect(readClientHello(record).kind).toBe("malformed");
+  });
+});
+
+test.each([
+  ["GET / HTTP/1.1\r\nHost: A.example:8080\r\n\r\n", { host: { host: "a.example", port: 8080 } }],
+  ["\r\nGET / HTTP/1.0\r\n\r\n", { host: null }],
+  [
+    "CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n",
+    { target: { host: "b.example", port: 443 }, leavesHttp: "connect" },
+  ],
+  [
+    "GET http://u@c.example/x HTTP/1.1\r\nHost: c.example\r\n\r\n",
+    { target: { host: "c.example", port: null } },
+  ],
+  [
+    "POST / HTTP/1.1\nHost: [::1]:80\nContent-Length: 5\n\n",
+    { host: { host: "::1", port: 80 }, body: { bytes: 5 } },
+  ],
+])("request %j", (text, head) => {
+  expect(readRequestHead(Buffer.from(text))).toMatchObject({ kind: "request", head });
+});
+
+test.each([
+  "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+  "GET / HTTP/1.1\r\nA: b\r\n Host: c\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+  "GET / HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n",
+  "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+  "GET / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n",
+  "GET  / HTTP/1.1\r\n\r\n",
+  "GET / HTTP/2.0\r\n\r\n",
+  "GET evil HTTP/1.1\r\n\r\n",
+  "GET /\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",
+])("%j is malformed", (text) => {
+  expect(readRequestHead(Buffer.from(text)).kind).toBe("malformed");
+});
+
+test.each([
+  ["SSH-2.0-OpenSSH_9\r\n", "opaque"],
+  ["EHLO me\r\n", "opaque"],
+  ["\x00\x00\x00\x08\x04\xd2\x16\x2f", "opaque"],
+  ["hello", "opaque"],
+  ["GE", "incomplete"],
+  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed"],
+])("first bytes %j are %s", (text, kind) => {
+  expect(readFirstBytes(Buffer.from(text, "latin1"), false).kind).toBe(kind);
+});
+
+test("no bytes at all make the readers throw", () => {
+  const prefixes = fc.constantFrom(
+    "",
+    "\x16\x03\x01",
+    "GET / HTTP/1.1\r\n",
+    "CONNECT ",
+    "\x16\x03\x01\x00\x05\x01\x00\x00",
+  );
+  fc.assert(
+    fc.property(prefixes, fc.uint8Array({ maxLength: 400 }), fc.boolean(), (prefix, rest, any) => {
+      const bytes = Buffer.concat([Buffer.from(prefix, "latin1"), rest]);
+      expect(readFirstBytes(bytes, any).kind).toMatch(/^(incomplete|tls|http|malformed|opaque)$/);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+describe("the gate for requests", () => {
+  const run = (pieces: readonly string[]) => {
+    const judged: string[] = [];
+    const gate = new HttpGate((head) => {
+      judged.push(head.host?.host ?? "");
+      return head.host?.host !== "evil.example";
+    });
+    let out = "";
+    for (const piece of pieces) {
+      const free = gate.take(Buffer.from(piece, "latin1"));
+      if (free === null) return { judged, out, ended: true };
+      out += Buffer.from(free).toString("latin1");
+    }
+    return { judged, out, ended: false };
+  };
+  const get = (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  const chunked =
+    "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nGET /\r\n0\r\nTrailer: x\r\n\r\n";
+  const sized = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nGET ";
+
+  test("follows bodies of every kind, however the bytes are cut", () => {
+    const text = get("a.example") + chunked + sized + get("b.example");
+    fc.assert(
+      fc.property(fc.array(fc.nat(text.length)), (cuts) => {
+        const places = [...new Set([0, ...cuts, text.length])].sort((a, b) => a - b);
+        const pieces = places.slice(1).map((end, at) => text.slice(places[at], end));
+        const expected = ["a.example", "a.example", "a.example", "b.example"];
+        expect(run(pieces)).toEqual({ judged: expected, out: text, ended: false });
+      }),
+    );
+  });
+
+  test("ends at the first request for another host, before a byte of it", () => {
+    const before = get("a.example") + chunked;
+    expect(run([before + get("evil.example")]).ended).toBe(true);
+    expect(run([before, get("evil.example")])).toMatchObject({ out: before, ended: true });
+  });
+
+  test("takes only TLS after CONNECT, and only frames after an upgrade", async () => {
+    const tunnel = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n";
+    expect(run([tunnel, get("a.example")]).ended).toBe(true);
+    const hello = (await realHello("a.example")).toString("latin1");
+    expect(run([tunnel, hello, "anything"])).toMatchObject({ ended: false });
+    const other = (await realHello("evil.example")).toString("latin1");
+    expect(run([tunnel, other]).ended).toBe(true);
+    const upgrade = "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n";
+    expect(run([upgrade, get("evil.example")]).ended).toBe(true);
+    expect(run([upgrade, "\x81\x85abcdefghi"]).ended).toBe(false);
+  });
+});
