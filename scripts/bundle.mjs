@@ -21,8 +21,9 @@ export const doors = Object.fromEntries(
  * @param {string} folder absolute
  * @param {string} [shared] name pattern of what they share: beside the entries, as modules look for the package's other
  *   files from where they are
+ * @param {boolean} [minify] leave out what only people read
  */
-export async function bundle(entries, folder, shared = "[name]-[hash].js") {
+export async function bundle(entries, folder, shared = "[name]-[hash].js", minify = false) {
   // Loaded here, because the dependencies may not be installed when this module is.
   const { rolldown } = await import("rolldown");
   const everyCommand = closureOf(join(root, "src", "cli", "main.ts"));
@@ -38,6 +39,7 @@ export async function bundle(entries, folder, shared = "[name]-[hash].js") {
     const { output } = await build.write({
       dir: folder,
       format: "esm",
+      minify,
       entryFileNames: "[name].js",
       chunkFileNames: shared,
       // What every command reads is one file, what every run reads is another; the rest stays apart.

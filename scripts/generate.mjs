@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { actionTables, actionYaml } from "./action-metadata.mjs";
 import { bundle } from "./bundle.mjs";
 import { errorsPage } from "./errors-page.mjs";
 import { root, runMain, say } from "./steps.mjs";
@@ -15,14 +16,47 @@ async function generatedFiles() {
     const sources = {
       errors: "src/base/errors.ts",
       "spec-files": "src/spec/generate/spec-files.ts",
+      inputs: "action/inputs.ts",
+      outputs: "action/outputs.ts",
+      setup: "action/setup/inputs.ts",
     };
     await bundle(sources, folder);
-    const { errorTable } = await import(pathToFileURL(join(folder, "errors.js")).href);
-    const { specFiles } = await import(pathToFileURL(join(folder, "spec-files.js")).href);
-    return { "docs/errors.md": errorsPage(errorTable), ...specFiles() };
+    const load = (/** @type {string} */ name) =>
+      import(pathToFileURL(join(folder, `${name}.js`)).href);
+    const { errorTable } = await load("errors");
+    const { specFiles } = await load("spec-files");
+    return {
+      "docs/errors.md": errorsPage(errorTable),
+      ...specFiles(),
+      ...(await actionFiles(load)),
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @param {(name: string) => Promise<any>} load @returns {Promise<Record<string, string>>} */
+async function actionFiles(load) {
+  const { inputDeclarations: inputs } = await load("inputs");
+  const { outputDeclarations: outputs } = await load("outputs");
+  const { setupInputs, setupOutputs } = await load("setup");
+  return {
+    "action.yml": actionYaml("action/inputs.ts and action/outputs.ts", {
+      name: "microagent",
+      description: "Run an Agentfile in a disposable Linux microVM, as a step",
+      inputs,
+      outputs,
+      runs: ["using: node24", "main: action/dist/main.js", "post: action/dist/post.js"],
+    }),
+    "action/setup/action.yml": actionYaml("action/setup/inputs.ts", {
+      name: "microagent setup",
+      description: "Put microagent on the PATH and make the runner ready for microVMs",
+      inputs: setupInputs,
+      outputs: setupOutputs,
+      runs: ["using: node24", "main: ../dist/setup.js"],
+    }),
+    "docs/github-action-reference.md": actionTables(inputs, outputs),
+  };
 }
 
 await runMain(async () => {

@@ -1,0 +1,40 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { addPath, exportVariable, getBooleanInput, info, setOutput, warning } from "@actions/core";
+import { packageVersion } from "../../src/index.ts";
+import { checkHost } from "../host-check.ts";
+import { readJob } from "../job.ts";
+import { stepPaths } from "../paths.ts";
+
+/** Puts the command line on the PATH and makes the host ready, for steps that use it or the test plugin. */
+export async function setUp(): Promise<void> {
+  const job = await readJob();
+  const { state } = stepPaths(job.temp, "setup");
+  const host = await checkHost(state, getBooleanInput("fix-kvm"), AbortSignal.timeout(20 * 60_000));
+  if (host.diagnosis.verdict === "failed") {
+    throw new Error("This host cannot run machines; what is missing is named in the log above");
+  }
+  const bin = join(job.temp, "microagent", "bin");
+  await mkdir(bin, { recursive: true });
+  const program = join(bin, "microagent");
+  await writeFile(program, wrapper(join(dirname(fileURLToPath(import.meta.url)), "cli.js")));
+  await chmod(program, 0o755);
+  addPath(bin);
+  exportVariable("MICROAGENT_STATE_DIR", state);
+  const choice = host.diagnosis.supervisor?.host;
+  setOutput("version", packageVersion);
+  setOutput("accel", choice?.accel ?? "");
+  setOutput("state-dir", state);
+  if (choice?.accel === "tcg") warning(`Acceleration: tcg. ${choice.accelReason}`);
+  info(`microagent ${packageVersion} is on the PATH`);
+}
+
+/** Runs with the Node that runs this, which later steps may not have. */
+function wrapper(cli: string): string {
+  return `#!/bin/sh\nexec ${quoted(process.execPath)} ${quoted(cli)} "$@"\n`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
