@@ -64,6 +64,7 @@ const switchFlags: readonly [flags: string, description: string][] = [
   ["--image-command", "Run the image's own command"],
   ["--require-outputs", "Fail when a declared output is missing"],
   ["--keep", "Keep the workspace directory (console, disks) after the run"],
+  ["--no-template", "Run setup even if a machine in which it has run is at hand, and keep none"],
   ["--rm", "Remove the workspace after the run (the default)"],
   ["--egress-lock-allowlist", "The same as --egress strict"],
   ["--secrets-audit", "Record every access to a secret"],
@@ -98,9 +99,11 @@ export function readRunFlags(
   image: string | undefined,
   command: readonly string[],
 ): RunOptions {
-  const { file, stateDir, dryRun, timeout, pullTimeout, bootTimeout, rm: _rm, ...rest } = options;
+  const { file, stateDir, dryRun, timeout, pullTimeout, bootTimeout, rm: _rm, ...others } = options;
+  const { template, ...rest } = others;
   const given: Record<string, unknown> = {
     ...rest,
+    noTemplate: template === false ? true : undefined,
     timeoutSeconds: timeout,
     pullTimeoutSeconds: pullTimeout,
     bootTimeoutSeconds: bootTimeout,

@@ -66,6 +66,7 @@ export interface Flags {
   readonly pullTimeoutSeconds?: NumberText | undefined;
   readonly bootTimeoutSeconds?: NumberText | undefined;
   readonly keep?: boolean | undefined;
+  readonly noTemplate?: boolean | undefined;
   readonly kernel?: string | undefined;
   readonly arch?: string | undefined;
   readonly accel?: string | undefined;

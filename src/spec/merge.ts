@@ -181,6 +181,11 @@ export function mergeSpec(input: MergeInput): RunPlan {
     ),
     requireOutputs: merging.pick("requireOutputs", { flag: flags.requireOutputs }, false),
     keep: merging.pick("keep", { flag: flags.keep }, false),
+    useTemplates: merging.pick(
+      "useTemplates",
+      { flag: flags.noTemplate === true ? false : undefined },
+      true,
+    ),
     timeoutSeconds: seconds("timeoutSeconds", "--timeout", flags.timeoutSeconds, 300),
     pullTimeoutSeconds: seconds(
       "pullTimeoutSeconds",

@@ -149,6 +149,8 @@ export interface RunPlan {
   readonly outputDir: string;
   readonly requireOutputs: boolean;
   readonly keep: boolean;
+  /** Start after setup from a machine that an earlier run has kept, and keep one for later runs. */
+  readonly useTemplates: boolean;
   /** Setup and command together. */
   readonly timeoutSeconds: number;
   readonly pullTimeoutSeconds: number;

@@ -64,6 +64,7 @@ export function renderPlan(plan: RunPlan): Readonly<Record<string, unknown>> {
     outputDir: plan.outputDir,
     requireOutputs: plan.requireOutputs,
     keep: plan.keep,
+    use_templates: plan.useTemplates,
     timeoutSeconds: plan.timeoutSeconds,
     pullTimeoutSeconds: plan.pullTimeoutSeconds,
     bootTimeoutSeconds: plan.bootTimeoutSeconds,

@@ -49,6 +49,7 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
     backend: boot?.supervisor ?? null,
     acceleration: boot === null ? null : { accel: boot.host.accel, reason: boot.host.accelReason },
     boot: boot === null ? null : { attempts: boot.attempts, retry_reason: boot.retryReason },
+    template: result.template,
     timings_ms: result.timingsMs,
     timeline: result.timeline.map(({ step, startMs, ms, failed }) => ({
       step,

@@ -63,7 +63,7 @@ async function cachedVersion(
 ): Promise<string | null> {
   // Asking costs 15 ms of dynamic linking each time, as much as a tenth of a warm start.
   const key = verdictKey("qemu-version", [fingerprint]);
-  const known = await readVerdict(cacheDir, key);
+  const known = await readVerdict(cacheDir, key, op.clock.now());
   if (known?.ok === true) return known.text;
   const output = await runTool(op, path, ["--version"]).catch((error: unknown) => {
     op.check();

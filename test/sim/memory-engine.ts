@@ -96,6 +96,7 @@ export function someDispatch(dir: string, change: Partial<DispatchRequest> = {})
       bounds: ampleBounds,
     },
     setup: [],
+    useTemplates: true,
     files: [],
     fetches: [],
     command: { kind: "argv", argv: ["echo", "hello"] },

@@ -59,9 +59,12 @@ class Pool implements TemplatePool {
       const waiting = this.#ready.shift();
       if (waiting === undefined) return await this.#next(op);
       this.#fill();
-      // One that died while it waited is nobody's loss.
-      if (await isDead(waiting)) await waiting.close();
-      else return await this.#wake(op, waiting);
+      try {
+        return await this.#wake(op, waiting);
+      } catch {
+        // One that died while it waited is nobody's loss: there is another, or one is made.
+        op.check();
+      }
     }
   }
 
@@ -170,9 +173,4 @@ class Pool implements TemplatePool {
       end();
     }
   }
-}
-
-async function isDead(workspace: Workspace): Promise<boolean> {
-  const lives = Symbol("lives");
-  return (await Promise.race([workspace.exit, Promise.resolve(lives)])) !== lives;
 }

@@ -64,6 +64,11 @@ export interface TemplateUse {
   readonly reason: string;
 }
 
+/** The part that templates had in a run; `skipped` has no key when none was looked for. */
+export type RunTemplate =
+  | TemplateUse
+  | { readonly key: string | null; readonly how: "skipped"; readonly reason: string };
+
 /** Clones kept ahead of demand. */
 export interface TemplatePool extends AsyncDisposable {
   /** Clones that wait, ready to be taken. */

@@ -305,6 +305,7 @@ const flagOnly: Readonly<
   ],
   requireOutputs: [{ requireOutputs: true }, true, false, (p) => p.requireOutputs],
   keep: [{ keep: true }, true, false, (p) => p.keep],
+  useTemplates: [{ noTemplate: true }, false, true, (p) => p.useTemplates],
   timeoutSeconds: [{ timeoutSeconds: "1.5" }, 1.5, 300, (p) => p.timeoutSeconds],
   pullTimeoutSeconds: [{ pullTimeoutSeconds: 2 }, 2, 1800, (p) => p.pullTimeoutSeconds],
   bootTimeoutSeconds: [{ bootTimeoutSeconds: 3 }, 3, 60, (p) => p.bootTimeoutSeconds],
