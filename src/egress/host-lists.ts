@@ -1,22 +1,22 @@
 import type { Address } from "./address.ts";
-import { type HostRule, listsAddress, listsName } from "./host-rule.ts";
+import { type HostRule, listsAddress, listsName, parseHostRule } from "./host-rule.ts";
 import type { EgressPolicy } from "./policy.ts";
 
 /** The lists of a policy, and the hosts whose credentials are swapped, as one set of answers. */
 export class HostLists {
   readonly #policy: EgressPolicy;
   readonly #listed: readonly HostRule[];
-  readonly #swapHosts: ReadonlySet<string>;
+  readonly #swapHosts: readonly HostRule[];
 
   constructor(policy: EgressPolicy, swapHosts: readonly string[] = []) {
     this.#policy = policy;
     this.#listed = [...policy.allow, ...policy.passthrough];
-    this.#swapHosts = new Set(swapHosts);
+    this.#swapHosts = swapHosts.map(parseHostRule).filter((rule) => typeof rule !== "string");
   }
 
   /** A list names it, or its credentials are swapped; a null port asks for any. */
   name(name: string, port: number | null): boolean {
-    return this.#swapHosts.has(name) || listsName(this.#listed, name, port);
+    return listsName(this.#swapHosts, name, port) || listsName(this.#listed, name, port);
   }
 
   /** Written by the user: only that can open the way to an inside address. */

@@ -66,7 +66,8 @@ export async function handOver(
         port: admission.to.port,
         client,
         dial: dialAgain,
-        audit: ({ event, ...details }) => admission.report(event, details),
+        // The interceptor knows names only.
+        audit: ({ event, dst: _, ...details }) => admission.report(event, details),
       }),
     );
   } catch {

@@ -19,7 +19,7 @@ export interface InterceptedFlow {
 export interface Interceptor {
   /** For the guest to trust; the key never leaves memory. */
   readonly caCertificatePem: string;
-  /** Canonical names of all swap hosts: they are allowed without being listed. */
+  /** Rules (`parseHostRule`) of all swap hosts, with their ports: they are allowed without being listed. */
   readonly hosts: readonly string[];
   covers(name: string, port: number): boolean;
   /** Ends when both sides are over, and leaves neither open. */

@@ -3,7 +3,7 @@ import type { ByteStream } from "../agent/guest-calls.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 
-/** A guest's stream for code that speaks Node's streams. Both ends half-close; destroying one resets the other. */
+/** A guest's stream for code that speaks Node's streams. Both ends half-close; destroying one that is not at its end resets the other. */
 export class StreamDuplex extends Duplex {
   readonly #op: Op;
   readonly #stream: ByteStream;
@@ -47,8 +47,9 @@ export class StreamDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // After both halves have ended in good order this does nothing.
-    if (!this.readableEnded || !this.writableFinished) this.#stream.reset();
+    // What was written to its end still arrives, whatever the guest would have said after it.
+    if (error !== null || !this.writableFinished) this.#stream.reset();
+    else if (!this.readableEnded) this.#stream.finish();
     done(error);
   }
 

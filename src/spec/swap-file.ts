@@ -71,7 +71,9 @@ export function parseSwapFile(content: string, fileName: string): readonly Loade
   if (parsed.success) {
     return Object.entries(parsed.data.swaps).map(([name, entry]) => loaded(name, entry));
   }
-  const [issue] = parsed.error.issues;
+  const { issues } = parsed.error;
+  // A misspelled key is why another one is missing.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   throw specError([
     issue === undefined
       ? source.problem([], "value", { sentence: "The swap file is not valid" })
@@ -125,6 +127,7 @@ function problemOf(issue: z.core.$ZodIssue, root: unknown, source: SpecSource) {
     const parent = pathText(path.slice(0, -1));
     return source.problem(path, "key", {
       sentence: `Field "${String(path.at(-1))}" is missing${parent === "" ? "" : ` in "${parent}"`}: wanted ${wanted}`,
+      hint: "docs/credential-swap.md lists every field",
     });
   }
   const fault = (issue.code === "custom" ? issue.params?.fault : undefined) as Fault | undefined;

@@ -85,7 +85,7 @@ class TlsInterceptor implements SwapInterceptor {
     this.caCertificatePem = authority.certificatePem;
     this.caFingerprint = authority.fingerprint;
     this.hosts = swaps.flatMap(({ domains }) =>
-      domains.map(({ name, subdomains }) => `${subdomains ? "." : ""}${name}`),
+      domains.map(({ name, subdomains, port }) => `${subdomains ? "." : ""}${name}:${port}`),
     );
     this.#swaps = swaps;
     this.#authority = authority;

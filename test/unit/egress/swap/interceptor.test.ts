@@ -359,6 +359,22 @@ test("a credential is asked for once for many requests, and anew when the server
   expect(asked).toBe(2);
 });
 
+test("an answer that ends the connection arrives whole through a guest's stream", async () => {
+  const content = "x".repeat(4 * 1024 * 1024);
+  const gate = await gateTo(
+    upstreamH1((_message, response) => void response.end(content)),
+    { asStream: true },
+  );
+  const socket = await guestTls(gate, { ALPNProtocols: ["http/1.1"] });
+  socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  // A guest that reads late has the end of the connection behind all of it.
+  await once(socket, "readable");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  let length = 0;
+  for await (const part of socket) length += part.length;
+  expect(length).toBeGreaterThan(content.length);
+});
+
 test("the credential shows in no event, no inspection and no text", async () => {
   const gate = await gateTo(mirrorH1());
   await getH1(gate);
@@ -383,7 +399,7 @@ test("a rule for a host goes before one for its domain, and two for the same hos
   expect(gate.interceptor.covers("other.example.test", 443)).toBe(true);
   expect(gate.interceptor.covers("other.example.test", 8443)).toBe(false);
   expect(gate.interceptor.covers("example.testing", 443)).toBe(false);
-  expect(gate.interceptor.hosts).toEqual([".example.test", host]);
+  expect(gate.interceptor.hosts).toEqual([".example.test:443", `${host}:443`]);
   const twice = [exampleRule, { ...exampleRule, name: "again" }];
   await expect(openGate({ upstreamPort: 1, rules: twice })).rejects.toThrow(
     'Swaps "example" and "again" are both for "api.example.test:443": wanted one credential for a host',
