@@ -9,5 +9,5 @@ export function messageFor(error: unknown): string {
       : `${error.message}. Hint: ${error.hint}`;
   }
   if (error instanceof InputProblems) return error.message;
-  return `The action failed by a fault of its own: ${error instanceof Error ? error.message : String(error)}`;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -30,6 +30,11 @@ export async function checkHost(
     });
     for (const check of diagnosis.checks)
       info(`${check.verdict.padEnd(8)} ${check.id}: ${check.found}`);
+    const broken = diagnosis.checks.find(({ verdict }) => verdict === "failed");
+    if (broken !== undefined) {
+      const remedy = broken.remedy === null ? "" : `. Hint: ${broken.remedy.command}`;
+      throw new Error(`This host cannot run machines: ${broken.found}${remedy}`);
+    }
     return { kvm, diagnosis, vmm: diagnosis.supervisor?.host.vmmVersion ?? "" };
   } finally {
     endGroup();

@@ -1,7 +1,7 @@
 // @ts-check
 // The GitHub Action as a runner gets it: bundled code, the command line, the guest agents and the licences, with
 // nothing left to install. Main branches do not hold it; a release does.
-import { cp, readdir, rm, stat } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bundle } from "./bundle.mjs";
 import { isMain, mustRun, root, runMain, say } from "./steps.mjs";
@@ -16,7 +16,7 @@ const entries = {
 /** Bytes of code that a runner has to fetch and read; the guest agents come on top. */
 const codeBytesMax = 6 * 1024 * 1024;
 
-/** @param {string} target absolute directory; gets `dist/` and `guest/bin/` */
+/** @param {string} target absolute directory; gets `dist/`, `guest/bin/`, `kernel/` and a `package.json` */
 export async function buildAction(target) {
   await mustRun(process.execPath, [join(root, "scripts", "build-guest.mjs")], {});
   const code = join(target, "dist");
@@ -24,6 +24,10 @@ export async function buildAction(target) {
   await rm(join(target, "guest"), { recursive: true, force: true });
   await bundle(entries, code, "[name]-[hash].js", true);
   await cp(join(root, "guest", "bin"), join(target, "guest", "bin"), { recursive: true });
+  await cp(join(root, "kernel"), join(target, "kernel"), { recursive: true });
+  const { name, version, license } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const own = { name: `${name}-action`, version, license, type: "module", private: true };
+  await writeFile(join(target, "package.json"), `${JSON.stringify(own, null, 2)}\n`);
   const codeBytes = await bytesOf(code);
   if (codeBytes > codeBytesMax) {
     throw new Error(`The action's code has ${codeBytes} bytes, at most ${codeBytesMax} are wanted`);
