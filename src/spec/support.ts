@@ -29,7 +29,6 @@ const planned = (
   ...more,
 });
 
-const noNetwork = "Remove it: guests have no network in this release";
 const filesInstead = "Copy files in with files, and bring results out with outputs";
 
 /**
@@ -57,21 +56,25 @@ export const fieldSupport: readonly FieldSupport[] = [
   }),
   built("resources"),
   planned("network.mode", {
-    partly: "`isolated` only",
-    harmless: (value) => value === "isolated",
-    instead: 'Use "isolated", or remove it: guests have no network in this release',
+    partly: "`user`, `nat` (the same as `user`) and `isolated`",
+    harmless: (value) => value !== "bridged",
+    instead:
+      'Mode "bridged" needs a device on a bridge of the host, which takes privileges: use "user", with --publish for what must reach the guest',
   }),
-  planned("network.interface", { instead: noNetwork }),
-  planned("network.forwards", { harmless: isEmpty, instead: noNetwork }),
-  planned("network.dns", { harmless: isEmpty, instead: noNetwork }),
-  planned("network.routes", { harmless: isEmpty, instead: noNetwork }),
-  planned("network.ip", { instead: noNetwork }),
-  planned("network.subnet", { instead: noNetwork }),
-  planned("network.gateway", { instead: noNetwork }),
-  planned("network.ipv6", { instead: noNetwork }),
-  planned("network.ipv6Subnet", { instead: noNetwork }),
-  planned("network.ipv6Gateway", { instead: noNetwork }),
-  planned("mediation", { harmless: isSwitchedOff }),
+  planned("network.interface", { instead: 'Only "bridged" has a use for it: use mode "user"' }),
+  built("network.forwards"),
+  built("network.dns"),
+  planned("network.routes", {
+    harmless: isEmpty,
+    instead: "Remove it: everything the guest sends goes to the host, which has routes of its own",
+  }),
+  built("network.ip"),
+  built("network.subnet"),
+  built("network.gateway"),
+  built("network.ipv6"),
+  built("network.ipv6Subnet"),
+  built("network.ipv6Gateway"),
+  built("mediation"),
   planned("health"),
   planned("disks", { harmless: isEmpty, instead: filesInstead }),
   planned("bundles", { harmless: isEmpty, instead: filesInstead }),
@@ -79,16 +82,16 @@ export const fieldSupport: readonly FieldSupport[] = [
   built("outputs"),
   built("acknowledgeCapabilityRisk"),
   built("agent.entry"),
-  planned("agent.egress", { instead: noNetwork }),
-  planned("agent.allow", { harmless: isEmpty, instead: noNetwork }),
-  planned("--egress-passthrough", { harmless: isEmpty, instead: noNetwork }),
-  planned("--egress-policy", { instead: noNetwork }),
-  planned("agent.cred-swap", { harmless: isEmpty, instead: noNetwork }),
-  planned("--egress-swap-config", { instead: noNetwork }),
+  built("agent.egress"),
+  built("agent.allow"),
+  built("--egress-passthrough"),
+  built("--egress-policy"),
+  built("agent.cred-swap"),
+  built("--egress-swap-config"),
   planned("agent.broker"),
   planned("agent.brokers", { harmless: isEmpty }),
   built("--secret"),
-  planned("--secret-on-demand", { harmless: isEmpty }),
+  built("--secret-on-demand"),
   built("--secrets-env-file"),
   built("--secrets-audit"),
 ];
@@ -105,11 +108,4 @@ export function supportOf(field: string): FieldSupport {
 function isEmpty(value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
-}
-
-function isSwitchedOff(value: unknown): boolean {
-  return (
-    isEmpty(value) ||
-    (typeof value === "object" && (value as { enabled?: boolean }).enabled === false)
-  );
 }

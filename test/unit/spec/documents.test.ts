@@ -45,7 +45,6 @@ test("every field the workspace page uses before it is built is named", () => {
     "model",
     "modelRunner",
     "modelMediation",
-    "mediation",
     "health",
     "disks",
     "bundles",

@@ -16,26 +16,11 @@ describe("a field that is not built yet is named where it is used", () => {
     ["model: m", "model"],
     ["modelRunner: {gpu: on}", "modelRunner"],
     ["modelMediation: {mode: local-allow}", "modelMediation"],
-    ["network: {mode: user}", "network.mode"],
-    ["network: {mode: nat}", "network.mode"],
     ["network: {mode: bridged}", "network.mode"],
-    ["network: {forwards: [{hostPort: 1, guestPort: 1}]}", "network.forwards"],
-    ["network: {dns: [10.0.0.1]}", "network.dns"],
     ["network: {routes: [10.0.0.0/8]}", "network.routes"],
-    ["network: {ip: 10.0.0.1}", "network.ip"],
-    ["network: {subnet: 10.0.0.0/8}", "network.subnet"],
-    ["network: {gateway: 10.0.0.1}", "network.gateway"],
-    ['network: {ipv6: "fd00::1"}', "network.ipv6"],
-    ['network: {ipv6Subnet: "fd00::/64"}', "network.ipv6Subnet"],
-    ['network: {ipv6Gateway: "fd00::1"}', "network.ipv6Gateway"],
-    ["mediation: {port: 1, target: 'a:1'}", "mediation"],
     ["health: {exec: [a]}", "health"],
     ["disks: [{name: a, path: a, mountpoint: /a, mode: ro}]", "disks"],
     ["bundles: [{name: a, path: a, mountpoint: /a, mode: ro}]", "bundles"],
-    ["agent: {egress: guarded}", "agent.egress"],
-    ["agent: {egress: off}", "agent.egress"],
-    ["agent: {allow: [a.example]}", "agent.allow"],
-    ["agent: {cred-swap: [openai]}", "agent.cred-swap"],
     ["agent: {broker: {upstream: 'http://a'}}", "agent.broker"],
     ["agent: {brokers: [{upstream: 'http://a'}]}", "agent.brokers"],
   ])("%j", (text, field) => {
@@ -52,22 +37,13 @@ describe("a field that is not built yet is named where it is used", () => {
 
   test.each<[Flags, string]>([
     [{ restart: "always" }, "--restart"],
-    [{ network: "user" }, "--network"],
+    [{ network: "bridged" }, "--network"],
     [{ networkInterface: "eth0" }, "--network-interface"],
-    [{ publish: ["1:1"] }, "--publish"],
     [{ disk: ["a=a:/a:ro"] }, "--disk"],
     [{ bundle: ["a=a:/a:ro"] }, "--bundle"],
     [{ volume: ["a:/a"] }, "--volume"],
-    [{ secretOnDemand: ["a=env:A"] }, "--secret-on-demand"],
-    [{ egress: "strict" }, "--egress"],
-    [{ egressAllow: ["a.example"] }, "--egress-allow"],
-    [{ egressPassthrough: ["a.example"] }, "--egress-passthrough"],
-    [{ egressPolicy: "a" }, "--egress-policy"],
-    [{ egressSwapConfig: "a" }, "--egress-swap-config"],
-    [{ credSwap: ["openai"] }, "--cred-swap"],
     [{ brokerEndpoint: ["upstream=http://a"] }, "--broker-endpoint"],
     [{ model: "m" }, "--model"],
-    [{ mediation: "1=a:1" }, "--mediation"],
   ])("flag %j", (flags, name) => {
     expect(unsupportedError(plan(flags))?.message).toBe(
       `Flag ${name} is not supported yet by this release`,
@@ -78,6 +54,10 @@ describe("a field that is not built yet is named where it is used", () => {
 test.each([
   "{}",
   "network: {mode: isolated}",
+  "network: {mode: nat, forwards: [{hostPort: 1, guestPort: 1}], dns: [10.0.0.1]}",
+  "network: {ip: 10.1.0.5, subnet: 10.1.0.0/16, gateway: 10.1.0.1}",
+  "agent: {egress: strict, allow: [a.example], cred-swap: [openai]}",
+  "mediation: {port: 1, target: 'a:1'}",
   "restart: never",
   "modelMediation: {mode: off}",
   "mediation: {enabled: false}",
@@ -103,7 +83,19 @@ test("flags of what is built can run", () => {
     cpus: 1,
     sizeMib: 99,
     restart: "never",
-    network: "isolated",
+    network: "user",
+    publish: ["1:1"],
+    egress: "strict",
+    egressAllow: ["a.example"],
+    egressPassthrough: ["a.example"],
+    egressPolicy: "p",
+    egressSwapConfig: "p",
+    credSwap: ["openai"],
+    egressMaxConns: 1,
+    egressHost: ["a.example=127.0.0.1"],
+    secret: ["a=env:A"],
+    secretOnDemand: ["b=env:B"],
+    mediation: "1=a:1",
     output: ["j=/k"],
     secretsAudit: false,
     timeoutSeconds: 1,
@@ -122,9 +114,9 @@ test("flags of what is built can run", () => {
 });
 
 test("several uses are one error that names them all", () => {
-  const error = unsupportedError(plan({ publish: ["1:1"] }, "model: m\nhealth: {exec: [a]}\n"));
+  const error = unsupportedError(plan({ disk: ["a=a:/a:ro"] }, "model: m\nhealth: {exec: [a]}\n"));
   expect(error?.message).toBe(
-    'microagent.yaml:1:1: Field "model" is not supported yet by this release, nor are "health", --publish',
+    'microagent.yaml:1:1: Field "model" is not supported yet by this release, nor are "health", --disk',
   );
   expect(error?.details.uses).toHaveLength(3);
 });
