@@ -20,14 +20,28 @@ func identify(c *wire.Configure) *wire.Failure {
 	if failure := provide("/etc/hostname", c.Hostname+"\n"); failure != nil {
 		return failure
 	}
-	// No name server is reachable; one that refuses at once is better than a wait.
-	if failure := provide("/etc/resolv.conf", "nameserver 127.0.0.1\n"); failure != nil {
+	if failure := nameServers(c.Network); failure != nil {
 		return failure
 	}
 	if failure := writeHosts(&c.Identity); failure != nil {
 		return failure
 	}
 	return setTimezone(c.Timezone)
+}
+
+// nameServers points the resolver at the network's. The image's own file would name servers of the place
+// where it was built; without a network it may say what it likes.
+func nameServers(n *wire.Network) *wire.Failure {
+	const path = "/etc/resolv.conf"
+	if n == nil || len(n.DNS) == 0 {
+		// One that refuses at once is better than a wait.
+		return provide(path, "nameserver 127.0.0.1\n")
+	}
+	text := ""
+	for _, address := range n.DNS {
+		text += "nameserver " + address.String() + "\n"
+	}
+	return replace(path, text)
 }
 
 // provide writes a file unless the image has one with content.

@@ -1,10 +1,14 @@
 package initsys
 
 import (
+	"sync/atomic"
 	"time"
 
 	"microagent.dev/guest/internal/exec"
+	"microagent.dev/guest/internal/net"
 	"microagent.dev/guest/internal/server"
+	"microagent.dev/guest/internal/services"
+	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -13,12 +17,24 @@ type machine struct {
 	modulesTook time.Duration
 	loaded      chan struct{} // closed when the modules are
 	box         exec.Box
+	up          uplink.Uplink
+	net         atomic.Pointer[net.Network] // nil: no network
+	services    *services.Services
 	root        *root // nil until the root is switched
 	named       wire.Identity
 	secrets     bool // whether their file system is mounted
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
+
+func (m *machine) Uplink() *uplink.Uplink { return &m.up }
+
+// SessionEnded ends what processes have open to a host that is gone; the next one finds all closed.
+func (m *machine) SessionEnded() {
+	if n := m.net.Load(); n != nil {
+		n.Reset()
+	}
+}
 
 func (m *machine) Box() *exec.Box { return &m.box }
 
@@ -61,6 +77,32 @@ func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 	if failure := identify(c); failure != nil {
 		return server.Timings{}, failure
 	}
+	if failure := m.reach(c.Network, c.Services); failure != nil {
+		return server.Timings{}, failure
+	}
 	m.named = wire.Identity{Hostname: c.Hostname, Hosts: c.Hosts}
 	return server.Timings{Modules: m.modulesTook, Root: rootTook, Total: time.Since(from)}, nil
+}
+
+// reach opens the machine's ways to the host. What an earlier attempt opened is replaced.
+func (m *machine) reach(network *wire.Network, listen *wire.Services) *wire.Failure {
+	if old := m.net.Swap(nil); old != nil {
+		old.Close()
+	}
+	if m.services != nil {
+		m.services.Close()
+		m.services = nil
+	}
+	var failure *wire.Failure
+	if network != nil {
+		opened, failure := net.Open(network, &m.up)
+		if failure != nil {
+			return failure
+		}
+		m.net.Store(opened)
+	}
+	if listen != nil {
+		m.services, failure = services.Open(listen, &m.up)
+	}
+	return failure
 }

@@ -14,6 +14,8 @@ import (
 	"microagent.dev/guest/internal/files"
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/port"
+	"microagent.dev/guest/internal/relay"
+	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -23,6 +25,10 @@ type Machine interface {
 	Hello() wire.GuestHello
 	// Configure mounts the root and sets identity; it is called until it succeeds once.
 	Configure(*wire.Configure) (Timings, *wire.Failure)
+	// Uplink is how the machine asks the host.
+	Uplink() *uplink.Uplink
+	// SessionEnded resets whatever depends on the host that is gone.
+	SessionEnded()
 	// Box is where commands run.
 	Box() *exec.Box
 	// Quiesce stops what commands have started and brings the disks up to date.
@@ -68,8 +74,12 @@ func (s *Server) Run(in *mux.Reader, conn *port.Conn) error {
 	}
 	s.session.Add(1)
 	session := mux.NewSession(in, conn, s.serve)
+	up := s.machine.Uplink()
+	up.Attach(session)
 	err = session.Serve()
+	up.Detach()
 	conn.StopWriting()
+	s.machine.SessionEnded()
 	return err
 }
 
@@ -135,7 +145,7 @@ func (s *Server) serve(st *mux.Stream) {
 func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
 
 func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
-	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil) {
+	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil) {
 		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
 		st.Release()
 		return
@@ -166,6 +176,8 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		s.placeSecrets(st, req.Secrets)
 	case req.Op == "purge_secrets":
 		s.purgeSecrets(st)
+	case req.Connect != nil:
+		relay.Connect(st, req.Connect)
 	case req.PowerOff != nil:
 		_ = st.SendLine(wire.OK().Line(), true)
 		st.Release()

@@ -7,16 +7,24 @@ import (
 	"microagent.dev/guest/internal/exec"
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/port"
+	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
 
 // process is a Machine that is an ordinary process: it configures nothing, runs commands as
 // itself and ends instead of powering off.
-type process struct{ box exec.Box }
+type process struct {
+	box exec.Box
+	up  uplink.Uplink
+}
 
 func (*process) Hello() wire.GuestHello { return DescribeMachine() }
 
 func (*process) Configure(*wire.Configure) (Timings, *wire.Failure) { return Timings{}, nil }
+
+func (p *process) Uplink() *uplink.Uplink { return &p.up }
+
+func (*process) SessionEnded() {}
 
 func (p *process) Box() *exec.Box { return &p.box }
 

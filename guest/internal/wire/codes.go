@@ -24,6 +24,7 @@ const (
 	NotStarted        Code = "not_started"
 	Unsupported       Code = "unsupported"
 	TooLarge          Code = "too_large"
+	Refused           Code = "refused"
 	IOError           Code = "io_error"
 )
 

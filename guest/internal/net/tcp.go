@@ -1,0 +1,134 @@
+package net
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"microagent.dev/guest/internal/fault"
+	"microagent.dev/guest/internal/uplink"
+	"microagent.dev/guest/internal/wire"
+)
+
+// handshakeWindow is what a connection may send before its buffers are known.
+const handshakeWindow = 256 << 10
+
+// handleTCP takes packets that belong to no connection. A SYN waits for the host's answer before it gets
+// one; everything else the stack answers with a reset.
+func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+	flags := header.TCP(pkt.TransportHeader().Slice()).Flags()
+	if flags&(header.TCPFlagSyn|header.TCPFlagAck|header.TCPFlagRst) != header.TCPFlagSyn {
+		return false
+	}
+	n.mu.Lock()
+	if _, asked := n.pending[id]; asked {
+		n.mu.Unlock()
+		return true // a repeated SYN
+	}
+	if len(n.pending)+len(n.conns) >= connectionsMax {
+		n.mu.Unlock()
+		return false
+	}
+	n.pending[id] = quoteOf(pkt)
+	n.mu.Unlock()
+	if !n.forwarder.HandlePacket(id, pkt) {
+		n.settle(id)
+		return false
+	}
+	return true
+}
+
+// settle forgets an attempt and gives what an error about it quotes.
+func (n *Network) settle(id stack.TransportEndpointID) []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	quote := n.pending[id]
+	delete(n.pending, id)
+	return quote
+}
+
+func quoteOf(pkt *stack.PacketBuffer) []byte {
+	quote := make([]byte, 0, quoteMax)
+	quote = append(quote, pkt.NetworkHeader().Slice()...)
+	return append(quote, pkt.TransportHeader().Slice()...)
+}
+
+// connect asks the host for one connection and, when there is one, completes the handshake with the
+// process that wants it.
+func (n *Network) connect(r *tcp.ForwarderRequest) {
+	defer fault.Recover("a connection")
+	id := r.ID()
+	dst, src := addr(id.LocalAddress), addr(id.RemoteAddress)
+	st, err := n.up.Call(wire.TCPCall(netip.AddrPortFrom(dst, id.LocalPort), id.RemotePort))
+	if err != nil {
+		reset := resets(err)
+		r.Complete(reset)
+		if quote := n.settle(id); !reset {
+			n.send(unreachable(dst, src, quote, hostUnreachable))
+		}
+		return
+	}
+	f := &connection{n: n, st: st}
+	ep, failure := r.CreateEndpoint(&f.queue)
+	if failure == nil {
+		f.ep = ep
+		f.adopt(id)
+	}
+	r.Complete(failure != nil)
+	n.settle(id)
+	if failure != nil {
+		st.Reset()
+		return
+	}
+	f.run()
+}
+
+// resets says whether a process should see its connection refused rather than its destination
+// unreachable.
+func resets(err error) bool {
+	if refusal, ok := err.(*uplink.Refusal); ok {
+		switch refusal.Code {
+		case "unreachable", "timed_out", "failed":
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	bufferBytesMin = 64 << 10
+	bufferBytesMax = 1 << 20
+	// bufferBudget is shared by all connections: the first have large buffers, many have small ones.
+	bufferBudget = 8 << 20
+)
+
+// bufferBytes is what each direction of one connection among many may hold.
+func bufferBytes(connections int) int {
+	return min(max(bufferBudget/max(connections, 1), bufferBytesMin), bufferBytesMax)
+}
+
+// adopt sets a new connection's bounds.
+func (f *connection) adopt(id stack.TransportEndpointID) {
+	n := f.n
+	n.mu.Lock()
+	delete(n.pending, id)
+	n.conns[f] = struct{}{}
+	size := bufferBytes(len(n.conns))
+	n.mu.Unlock()
+	o := f.ep.SocketOptions()
+	o.SetSendBufferSize(int64(size), true)
+	o.SetReceiveBufferSize(int64(size), true)
+	o.SetKeepAlive(true)
+	o.SetDelayOption(false)
+	_ = f.ep.SetSockOpt(ptr(tcpip.KeepaliveIdleOption(keepAliveIdle)))
+	_ = f.ep.SetSockOpt(ptr(tcpip.KeepaliveIntervalOption(keepAliveInterval)))
+	f.readEntry, f.readable = waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp | waiter.EventErr)
+	f.writeEntry, f.writable = waiter.NewChannelEntry(waiter.WritableEvents | waiter.EventHUp | waiter.EventErr)
+	f.queue.EventRegister(&f.readEntry)
+	f.queue.EventRegister(&f.writeEntry)
+	f.over = make(chan struct{})
+}

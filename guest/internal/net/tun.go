@@ -1,0 +1,88 @@
+package net
+
+import (
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"microagent.dev/guest/internal/wire"
+)
+
+const (
+	tunPath = "/dev/net/tun"
+	// tunChecksum (TUN_F_CSUM): the kernel may leave checksums out.
+	tunChecksum = 1
+)
+
+// tun is a TUN device.
+type tun struct {
+	file *os.File
+	fd   int
+}
+
+// openTUN creates the interface.
+func openTUN(name string) (*tun, *wire.Failure) {
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, wire.AsFailure(err, "open", tunPath)
+	}
+	request, err := unix.NewIfreq(name)
+	if err == nil {
+		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+	}
+	if err == nil {
+		err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tunChecksum)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, wire.AsFailure(err, "create the interface", name)
+	}
+	return &tun{os.NewFile(uintptr(fd), tunPath), fd}, nil
+}
+
+func (t *tun) Read(p []byte) (int, error) { return t.file.Read(p) }
+
+// partsMax is more than a packet of the stack has: headers and the buffers of its payload.
+const partsMax = 16
+
+func (t *tun) Write(parts [][]byte) error {
+	var vec [partsMax]unix.Iovec
+	n := 0
+	for i, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if n == partsMax-1 && i < len(parts)-1 {
+			part = join(parts[i:])
+			parts = parts[:i]
+		}
+		vec[n].Base = &part[0]
+		vec[n].SetLen(len(part))
+		if n++; n == partsMax {
+			break
+		}
+	}
+	for {
+		_, _, e := unix.Syscall(unix.SYS_WRITEV, uintptr(t.fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(n))
+		runtime.KeepAlive(parts)
+		switch e {
+		case 0:
+			return nil
+		case unix.EINTR:
+		default:
+			return e
+		}
+	}
+}
+
+func join(parts [][]byte) (all []byte) {
+	for _, part := range parts {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func (t *tun) Close() error { return t.file.Close() }

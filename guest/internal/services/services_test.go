@@ -1,0 +1,146 @@
+package services
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/yamux"
+
+	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/uplink"
+	"microagent.dev/guest/internal/wire"
+)
+
+// host answers secret calls and echoes what comes over mediation.
+func host(t *testing.T) (*uplink.Uplink, *yamux.Session) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	session := mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { st.Release() })
+	up := &uplink.Uplink{}
+	up.Attach(session)
+	go func() {
+		_ = session.Serve()
+		up.Detach()
+		ours.Close()
+	}()
+	cfg := yamux.DefaultConfig()
+	cfg.LogOutput = io.Discard
+	client, err := yamux.Client(theirs, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	go func() {
+		for {
+			st, err := client.AcceptStream()
+			if err != nil {
+				return
+			}
+			go func() {
+				in := bufio.NewReader(st)
+				line, _ := in.ReadString('\n')
+				switch {
+				case strings.Contains(line, `"TOKEN"`):
+					_, _ = io.WriteString(st, `{"ok":true,"value":"c2VjcmV0"}`+"\n")
+				case strings.Contains(line, "mediation"):
+					_, _ = io.WriteString(st, "{\"ok\":true}\n")
+					_, _ = io.Copy(st, in)
+				default:
+					_, _ = io.WriteString(st, `{"ok":false,"code":"denied","message":"No such secret"}`+"\n")
+				}
+				_ = st.Close()
+			}()
+		}
+	}()
+	return up, client
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestSecretsSocket(t *testing.T) {
+	up, session := host(t)
+	path := filepath.Join(t.TempDir(), "api.sock")
+	s, failure := Open(&wire.Services{SecretsSocket: path}, up)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	defer s.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info, err)
+	}
+	ask := func(line string) string {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, line)
+		all, _ := io.ReadAll(conn)
+		return string(all)
+	}
+	if got := ask("GET TOKEN\n"); got != `{"ok":true,"value":"c2VjcmV0"}`+"\n" {
+		t.Error(got)
+	}
+	if got := ask("GET OTHER\n"); got != `{"ok":false,"code":"denied","error":"No such secret"}`+"\n" {
+		t.Error(got)
+	}
+	for _, line := range []string{"\n", "GET \n", "PUT x\n", "GET a b\n", strings.Repeat("x", 5000)} {
+		if got := ask(line); !strings.HasPrefix(got, `{"ok":false,"code":"invalid_request"`) && got != "" {
+			t.Errorf("%.20q: %s", line, got)
+		}
+	}
+	session.Close()
+	if got := ask("GET TOKEN\n"); !strings.HasPrefix(got, `{"ok":false,"code":"failed"`) {
+		t.Error(got)
+	}
+	// A machine that starts again finds its old socket.
+	s.Close()
+	again, failure := Open(&wire.Services{SecretsSocket: path}, up)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	again.Close()
+}
+
+func TestMediation(t *testing.T) {
+	up, session := host(t)
+	port := freePort(t)
+	s, failure := Open(&wire.Services{MediationPort: port}, up)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	defer s.Close()
+	dial := func() *net.TCPConn {
+		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn.(*net.TCPConn)
+	}
+	conn := dial()
+	_, _ = io.WriteString(conn, "work")
+	_ = conn.CloseWrite()
+	if all, err := io.ReadAll(conn); string(all) != "work" || err != nil {
+		t.Fatal(string(all), err)
+	}
+	session.Close()
+	if _, err := io.ReadAll(dial()); err == nil {
+		t.Fatal("no reset")
+	}
+	if _, failure := Open(&wire.Services{MediationPort: port}, up); failure == nil || !strings.Contains(failure.Message, "EADDRINUSE") {
+		t.Fatal(failure)
+	}
+}
