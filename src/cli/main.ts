@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "./plain-schemas.ts";
 import { runCli } from "./program.ts";
 import { processTerminal } from "./terminal.ts";
 
