@@ -1,4 +1,4 @@
-import { open, rename, stat } from "node:fs/promises";
+import { type FileHandle, open, rename } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import { type Clock, realClock } from "../base/op.ts";
@@ -56,6 +56,8 @@ class FileAuditLog implements AuditLog {
   /** Lost and not yet said in the file. */
   #unmarked = 0;
   #closed = false;
+  #file: FileHandle | null = null;
+  #size = 0;
   #writing: Promise<void> | null = null;
 
   constructor(path: string, options: AuditLogOptions) {
@@ -94,6 +96,7 @@ class FileAuditLog implements AuditLog {
       this.#writing = this.#drain();
       await this.flush();
     }
+    await this.#release();
   }
 
   async #drain(): Promise<void> {
@@ -118,21 +121,42 @@ class FileAuditLog implements AuditLog {
   }
 
   async #append(text: string): Promise<void> {
-    await this.#rotate(text.length);
-    const file = await open(this.path, "a", 0o600);
     try {
-      const { size } = await file.stat();
-      // A line that was cut off by a full disk must not swallow the next one.
-      const whole = size === 0 || (await endsWithNewline(this.path, size));
-      await file.appendFile(whole ? text : `\n${text}`);
-    } finally {
-      await file.close();
+      if (this.#size > 0 && this.#size + text.length > this.#maxBytes) await this.#rotate();
+      this.#file ??= await this.#open();
+      await this.#file.appendFile(text);
+      this.#size += Buffer.byteLength(text);
+    } catch (error) {
+      // The next line tries anew, and finds out how much of this one got there.
+      await this.#release();
+      throw error;
     }
   }
 
-  async #rotate(coming: number): Promise<void> {
-    const size = await sizeOf(this.path);
-    if (size === 0 || size + coming <= this.#maxBytes) return;
+  async #open(): Promise<FileHandle> {
+    const file = await open(this.path, "a+", 0o600);
+    try {
+      this.#size = (await file.stat()).size;
+      if (this.#size === 0) return file;
+      const { buffer } = await file.read(Buffer.alloc(1), 0, 1, this.#size - 1);
+      // A line that a full disk cut off must not swallow the next one.
+      if (buffer[0] !== 0x0a) await file.appendFile("\n");
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #release(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    this.#size = 0;
+    await file?.close().catch(() => {});
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#release();
     for (let number = this.#backups; number >= 1; number--) {
       const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
       await rename(from, `${this.path}.${number}`).catch((error: unknown) => {
@@ -148,24 +172,5 @@ class FileAuditLog implements AuditLog {
 
   #id(number: number): string {
     return `${this.#opening}-${number}`;
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return 0;
-    throw error;
-  }
-}
-
-async function endsWithNewline(path: string, size: number): Promise<boolean> {
-  const file = await open(path, "r");
-  try {
-    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
-    return buffer[0] === 0x0a;
-  } finally {
-    await file.close();
   }
 }

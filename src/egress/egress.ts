@@ -103,13 +103,16 @@ class OpenEgress implements Egress {
   /** A flow's waits listen to a signal of its own: hundreds of listeners on one are slow. */
   async #serve(work: (op: Op) => Promise<void>): Promise<void> {
     this.#op.check();
-    const serving = this.#op.step("flow", work);
-    this.#serving.add(serving);
-    try {
-      await serving;
-    } finally {
-      this.#serving.delete(serving);
-    }
+    let served: Promise<void> = Promise.resolve();
+    const serving = this.#op.step("flow", (op) => {
+      served = work(op);
+      return served;
+    });
+    // An aborted step ends before its work, whose last line of audit is still to come.
+    const ended = serving.catch(() => {}).then(() => served.catch(() => {}));
+    this.#serving.add(ended);
+    ended.then(() => this.#serving.delete(ended));
+    await serving;
   }
 
   #context(op: Op): { gate: Gate; op: Op; running: Set<Running> } {
