@@ -8,7 +8,9 @@ import { readHostTree, withOp, writeHostTree } from "../product.mjs";
 
 const size = { cpus: 1, memoryMib: 1024 };
 const fileMib = 64;
-const guestPath = "/var/tmp/bench.bin";
+/** A directory with one file: a tree that is a single file has no name to be written under. */
+const guestDir = "/var/tmp/bench";
+const guestPath = `${guestDir}/source.bin`;
 const caps = { maxEntries: 10, maxBytes: 2 * fileMib * 1024 * 1024 };
 
 /** A file of the host into a file of the guest and back, against bytes that are made up and dropped. */
@@ -50,8 +52,13 @@ export const transfer = {
 };
 
 async function fetch(op, workspace, target) {
-  const { failure } = await writeHostTree(op, await workspace.get(op, guestPath, caps), target);
+  const { failure, files } = await writeHostTree(
+    op,
+    await workspace.get(op, guestDir, caps),
+    target,
+  );
   if (failure !== null) throw failure;
+  if (files[0]?.sizeBytes !== fileMib * 1024 * 1024) throw new Error("The file did not come back");
 }
 
 async function rate(work) {
