@@ -26,7 +26,10 @@ export function checkOutputs(items: readonly Placed<OutputEntry>[]): Finding[] {
     (name) => `Output "${name}" is declared twice: wanted unique names`,
   );
   for (const { value, place } of items) {
-    if (!["manifest.json", "result.json", "egress.jsonl"].includes(value.name)) continue;
+    if (
+      !["manifest.json", "result.json", "egress.jsonl", "secrets-access.jsonl"].includes(value.name)
+    )
+      continue;
     findings.push({
       place: within(place, "name"),
       at: "value",

@@ -4,9 +4,10 @@ import { errnoOf } from "../base/errors.ts";
 import { fileError } from "../host/file-error.ts";
 import { makeDirs } from "../host/make-dirs.ts";
 import { auditFileName } from "./audit-receipt.ts";
+import { secretAuditFile } from "./secret-audit-file.ts";
 
 /**
- * Puts a workspace's audit, the files put aside with it, into an output directory in place of what an
+ * Puts a workspace's audit, the files put aside with it and the record of its secrets into an output directory in place of what an
  * earlier run left there. A guest that asked for nothing leaves none. Fails as files fail.
  */
 export async function copyAudit(directory: string, outputDir: string): Promise<void> {
@@ -36,6 +37,7 @@ async function auditFiles(dir: string): Promise<string[]> {
   return names.filter(
     (name) =>
       name === auditFileName ||
+      name === secretAuditFile ||
       (/^\.[1-9]\d{0,3}$/.test(name.slice(auditFileName.length)) && name.startsWith(auditFileName)),
   );
 }

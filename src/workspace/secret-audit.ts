@@ -6,6 +6,7 @@ import { limits } from "../base/limits.ts";
 import { fileError } from "../host/file-error.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import { findWorkspace } from "./find-workspace.ts";
+import { secretAuditFile } from "./secret-audit-file.ts";
 
 /** One access to one secret, without its value. */
 export interface SecretAccess {
@@ -16,8 +17,6 @@ export interface SecretAccess {
   /** `limited` stands for every request until the guest asked less often again. */
   readonly result: "ok" | "denied" | "error" | "limited";
 }
-
-export const secretAuditFile = "secrets-access.jsonl";
 
 /** Where accesses are written down: one line each, on disk before the value leaves. */
 export interface SecretAudit {

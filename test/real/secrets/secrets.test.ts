@@ -54,6 +54,7 @@ test("a secret is a file of the workload's user in memory of its own, and nowher
       secretsEnvFile: ["more.env"],
       secretsAudit: true,
       keep: true,
+      outputDir: "out",
       name: "holder",
       setup: ["test -s /run/secrets/TOKEN"],
       exec: [
@@ -85,6 +86,8 @@ test("a secret is a file of the workload's user in memory of its own, and nowher
   expect(JSON.stringify(resultJson(result))).not.toContain(value);
   expect(await filesWith(bench.dir, value)).toEqual([]);
   const kept = join(bench.layout.workspaces, "holder");
+  const copy = await readFile(join(bench.dir, "out", "secrets-access.jsonl"), "utf8");
+  expect(copy).toBe(await readFile(join(kept, "secrets-access.jsonl"), "utf8"));
   expect((await stat(join(kept, "secrets-access.jsonl"))).mode & 0o777).toBe(0o600);
   expect(
     (await readSecretAudit(kept))?.accesses.map(({ name, result: how }) => `${name} ${how}`),
