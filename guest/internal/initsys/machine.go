@@ -20,6 +20,7 @@ type machine struct {
 	up          uplink.Uplink
 	net         atomic.Pointer[net.Network] // nil: no network
 	services    *services.Services
+	asked       ways
 	root        *root // nil until the root is switched
 	named       wire.Identity
 	secrets     bool // whether their file system is mounted
@@ -80,6 +81,7 @@ func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 	if failure := m.reach(c.Network, c.Services); failure != nil {
 		return server.Timings{}, failure
 	}
+	m.asked = ways{c.Network, c.Services}
 	m.named = wire.Identity{Hostname: c.Hostname, Hosts: c.Hosts}
 	return server.Timings{Modules: m.modulesTook, Root: rootTook, Total: time.Since(from)}, nil
 }

@@ -1,6 +1,7 @@
 package initsys
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,8 +24,33 @@ func (m *machine) Resume(r *wire.Resume) *wire.Failure {
 	}
 	renewMachineID()
 	renewBootID()
+	asked := ways{r.Network, r.Services}
+	if !asked.same(m.asked) {
+		if failure := m.reach(r.Network, r.Services); failure != nil {
+			return failure
+		}
+		m.asked = asked
+	}
 	thaw()
 	return nil
+}
+
+// ways are what the machine was told to have towards its host. Connections ended with the session they went
+// through; what they went over is opened anew only for a machine that is to have other ways.
+type ways struct {
+	network  *wire.Network
+	services *wire.Services
+}
+
+func (w ways) same(other ways) bool {
+	a, b := w.network, other.network
+	if (a == nil) != (b == nil) || (w.services == nil) != (other.services == nil) {
+		return false
+	}
+	if w.services != nil && *w.services != *other.services {
+		return false
+	}
+	return a == nil || a.Interface == b.Interface && a.MTU == b.MTU && a.IPv4 == b.IPv4 && a.IPv6 == b.IPv6 && slices.Equal(a.DNS, b.DNS)
 }
 
 // rename sets the host name and replaces the old one where we had written it; a name that the image or a

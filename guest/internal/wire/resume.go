@@ -16,9 +16,15 @@ type Identity struct {
 }
 
 // Resume makes another machine of one that was started from a saved one.
-type Resume struct{ Identity }
+type Resume struct {
+	Identity
+	Network  *Network  // nil: none
+	Services *Services // nil: none
+}
 
-func parseResume(o *object) *Resume { return &Resume{parseIdentity(o)} }
+func parseResume(o *object) *Resume {
+	return &Resume{parseIdentity(o), parseNetwork(o), parseServices(o)}
+}
 
 func parseIdentity(o *object) Identity {
 	id := Identity{TimeUnixNS: o.decimal("time_unix_ns"), Hostname: o.str("hostname")}
