@@ -42,6 +42,7 @@ class DialRace {
   readonly #endpoints: readonly Endpoint[];
   readonly #sockets = new Set<Socket>();
   #failure: Dialed | null = null;
+  #connected = false;
   #next = 0;
   #cancelTimer: () => void = () => {};
   #resolve: (dialed: Dialed) => void = () => {};
@@ -89,6 +90,9 @@ class DialRace {
       // Whoever gets it listens; until then an error only ends it.
       socket.on("error", () => {});
       socket.removeListener("error", onError);
+      // Two can connect in one turn of the event loop.
+      if (this.#connected) return void socket.destroy();
+      this.#connected = true;
       this.#resolve({ connected: true, socket, endpoint });
     });
     if (this.#next < this.#endpoints.length) {

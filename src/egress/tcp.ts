@@ -193,7 +193,8 @@ class TcpFlow {
   }
 
   #announce(agreement: Agreement | null): void {
-    if (this.#announced || this.#ending) return;
+    // A line that was written early, without a name, is followed by one that says what stands out.
+    if (this.#ending || (this.#announced && agreement?.signal === undefined)) return;
     this.#announced = true;
     const { verdict, report } = this.#connection.admission;
     const said = agreement?.reason ?? "";

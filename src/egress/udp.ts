@@ -98,8 +98,6 @@ class UdpFlow {
     if (this.#how !== null) return;
     this.#how = how;
     this.#socket.close();
-    if (how === "closed" || how === "idle") this.#stream.finish();
-    else this.#stream.reset();
     // Nobody waits for the guest's half of a flow that has none.
     this.#stream.reset();
   }

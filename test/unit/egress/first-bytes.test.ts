@@ -155,10 +155,17 @@ test("no bytes at all make the readers throw", () => {
     "\x16\x03\x01\x00\x05\x01\x00\x00",
   );
   fc.assert(
-    fc.property(prefixes, fc.uint8Array({ maxLength: 400 }), fc.boolean(), (prefix, rest, any) => {
-      const bytes = Buffer.concat([Buffer.from(prefix, "latin1"), rest]);
-      expect(readFirstBytes(bytes, any).kind).toMatch(/^(incomplete|tls|http|malformed|opaque)$/);
-    }),
+    fc.property(
+      prefixes,
+      fc.uint8Array({ maxLength: 400 }),
+      fc.boolean(),
+      (prefix, rest, patient) => {
+        const bytes = Buffer.concat([Buffer.from(prefix, "latin1"), rest]);
+        expect(readFirstBytes(bytes, patient).kind).toMatch(
+          /^(incomplete|tls|http|malformed|opaque)$/,
+        );
+      },
+    ),
     { numRuns: 3_000 },
   );
 });
