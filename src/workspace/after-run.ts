@@ -21,6 +21,8 @@ const overrunCollectMs = 30_000;
 const bootUndoMs = 4_000;
 /** The rest of a template, when the run's command is over before it is written. */
 const templateMs = 20_000;
+/** What is left of a guest's connections when it is cut off. */
+const disconnectMs = 5_000;
 /** Power-off of an interrupted run that is kept. */
 const interruptedPowerOffMs = 500;
 
@@ -80,7 +82,7 @@ export async function disconnect(
   outputs: CollectedOutputs,
 ): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
   return await op.step("disconnect", async () => {
-    const audit = (await workspace.attachments.close()) ?? emptyReceipt;
+    const audit = await receiptWithin(op.clock, workspace.attachments.close());
     if (outputDir === null) return { audit, outputs };
     try {
       await copyAudit(workspace.directory.path, outputDir);
@@ -99,6 +101,17 @@ export async function templateAfter(op: Op, start: StartedRun | null): Promise<R
   await settledWithin(op.clock, template, templateMs);
   const late = { key: null, how: "skipped", reason: "Writing the template took too long" } as const;
   return await Promise.race([template, Promise.resolve(late)]);
+}
+
+/** The receipt of a network that closes in time; one that does not is never taken for a clean one. */
+async function receiptWithin(
+  clock: Clock,
+  closing: Promise<AuditReceipt | null>,
+): Promise<AuditReceipt> {
+  const closed = closing.then((receipt) => receipt ?? emptyReceipt);
+  const receipt = await settledWithin(clock, closed, disconnectMs);
+  const problem = `The network did not close within ${disconnectMs} ms`;
+  return receipt ?? { ...emptyReceipt, integrity: { problem } };
 }
 
 function guestIsGone(end: Termination): boolean {

@@ -1,5 +1,5 @@
 import type { TreeItem } from "../agent/tree.ts";
-import { asMicroagentError, isTimeout, type MicroagentError } from "../base/errors.ts";
+import { isTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
@@ -12,14 +12,9 @@ import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { DirectoryOut } from "./directories.ts";
 import type { Engine } from "./engine.ts";
 import { type NetworkReport, networkReport } from "./network-report.ts";
-import { lostOnHost } from "./output-dir.ts";
-import {
-  type CollectedOutputs,
-  type DeclaredOutput,
-  missingOutputsError,
-  nothingCollected,
-} from "./outputs.ts";
+import { type CollectedOutputs, type DeclaredOutput, nothingCollected } from "./outputs.ts";
 import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
+import { insistOnOutputs, isNameTaken, terminationOfFailure } from "./run-outcome.ts";
 import type { SecretsReport } from "./secret-delivery.ts";
 import { runSetup } from "./setup.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
@@ -164,7 +159,7 @@ export async function dispatch(
   return {
     workspace: request.boot.name,
     termination: insistOnOutputs(
-      request,
+      request.requireOutputs,
       run.termination,
       outputs,
       workspace?.directory.keepFailure ?? null,
@@ -282,46 +277,4 @@ async function runInside(
     }
   };
   return await op.step("run", command, { timeoutMs: remainingMs() + overrunMs });
-}
-
-function terminationOfFailure(
-  error: unknown,
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
-): Termination {
-  if (signal?.aborted) {
-    const reason = signal.reason as Partial<Interruption> | undefined;
-    return { kind: "interrupted", signal: reason?.signal ?? null };
-  }
-  const known = asMicroagentError(error);
-  if (known.code === "exec_not_started") return { kind: "not_started", error: known };
-  if (known.code === "setup_failed") {
-    return known.details.timedOut === true
-      ? { kind: "timed_out", timeoutMs }
-      : { kind: "setup_failed", error: known };
-  }
-  return { kind: "failed", error: known };
-}
-
-/** True when the run was refused because another has its name. */
-export function isNameTaken(end: Termination): boolean {
-  return end.kind === "failed" && end.error.code === "name_taken";
-}
-
-/**
- * A successful run whose outputs or kept workspace were lost on this host has failed; so has one that
- * misses outputs, under `--require-outputs`. A guest that failed by itself keeps its code.
- */
-function insistOnOutputs(
-  request: DispatchRequest,
-  end: Termination,
-  outputs: CollectedOutputs,
-  keepFailure: MicroagentError | null,
-): Termination {
-  if (end.kind !== "exited" || end.exitCode !== 0) return end;
-  const error: MicroagentError | null =
-    lostOnHost(outputs) ??
-    keepFailure ??
-    (request.requireOutputs ? missingOutputsError(outputs) : null);
-  return error === null ? end : { kind: "failed", error };
 }

@@ -15,7 +15,6 @@ import {
   type DispatchRequest,
   type DispatchResult,
   dispatch,
-  isNameTaken,
 } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import { checkHostRoom } from "./host-room.ts";
@@ -24,6 +23,7 @@ import type { MediationDeclared } from "./mediation.ts";
 import { networkRequestOf } from "./network-request.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
 import { manifestJson, resultJson } from "./result-json.ts";
+import { isNameTaken } from "./run-outcome.ts";
 
 /** What a program hands over beside what a plan can say. */
 export interface RunExtras {

@@ -8,6 +8,7 @@ import type { Freezer, Machine, MachineExit, Snapshots } from "../supervisor/por
 import type { Attachments } from "./attachments.ts";
 import type { BootReport, BootRequest } from "./boot.ts";
 import { explainFailure } from "./machine-failure.ts";
+import { settledWithin } from "./settled-within.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";
 
 interface WorkspaceParts {
@@ -25,6 +26,8 @@ interface WorkspaceParts {
 
 /** How long an orderly power-off may take before the machine is stopped the hard way. */
 const powerOffMs = 8_000;
+/** How long the guest's connections may take to close before the machine goes. */
+const disconnectMs = 5_000;
 
 /**
  * A running machine with its agent, its directory and its lease. Every call fails with `closed`
@@ -162,7 +165,8 @@ export class Workspace {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.attachments.close();
+    // Connections that will not end must not keep the machine alive.
+    await settledWithin(this.#parts.clock, this.#parts.attachments.close(), disconnectMs);
     this.#parts.agent.close();
     await this.#parts.machine.kill("closed");
     await this.#parts.release.run();
