@@ -172,7 +172,7 @@ func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error
 	if err := g.entry(&e); err != nil {
 		return err
 	}
-	readErr, sendErr := g.content(fd, now.Blocks*512 < now.Size)
+	readErr, sendErr := g.content(fd, now.Size, now.Blocks*512 < now.Size)
 	if sendErr != nil {
 		return sendErr
 	}
@@ -183,8 +183,13 @@ func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error
 }
 
 // content sends a file's bytes; sparse files are asked where their data lies.
-func (g *getter) content(fd int, sparse bool) (readErr, sendErr error) {
+func (g *getter) content(fd int, size int64, sparse bool) (readErr, sendErr error) {
 	var at int64
+	if !sparse {
+		if at, sendErr = g.contentDirect(fd, size); sendErr != nil {
+			return nil, sendErr
+		}
+	}
 	dataEnd := int64(1<<63 - 1)
 	for {
 		left := g.req.MaxBytes - g.end.Bytes

@@ -79,3 +79,23 @@ func (t *Tree) Data(kind wire.Kind, most int64, read func([]byte) (int, error)) 
 	t.n += wire.FrameHeaderBytes + n
 	return n, nil
 }
+
+// Blocks sends what has gathered and then buf[Headroom:] in frames of at most `most` bytes. The headers
+// of a frame overwrite what lies before its bytes: buf is scratch afterwards.
+func (t *Tree) Blocks(kind wire.Kind, buf []byte, most int) error {
+	if t.n > mux.HeaderBytes {
+		if err := t.Flush(false); err != nil {
+			return err
+		}
+	}
+	for at := Headroom; at < len(buf); {
+		n := min(most, len(buf)-at)
+		frame := buf[at-Headroom : at+n : at+n]
+		wire.PutFrameHeader(frame[mux.HeaderBytes:], kind, n)
+		if err := t.st.Send(frame, false); err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
