@@ -1,8 +1,6 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect as connectH2 } from "node:http2";
-import { inspect } from "node:util";
-import { gzipSync } from "node:zlib";
 import { afterEach, expect, test } from "vitest";
 import {
   exampleRule,
@@ -309,56 +307,6 @@ test("an upgrade passes, and its bytes go both ways past the guard", async () =>
   socket.destroy();
 });
 
-test("an answer that brings the credential back is starred out, length for length, and flagged once", async () => {
-  const gate = await gateTo(
-    upstreamH1((_message, response) => {
-      response.writeHead(200, { "x-echo": `Bearer ${realKey}` });
-      response.write(`a ${realKey.slice(0, 9)}`);
-      setImmediate(() => {
-        response.write(realKey.slice(9));
-        response.end(" b");
-      });
-    }),
-  );
-  for (const answer of [await getH1(gate), await getH2(gate)]) {
-    const stars = "*".repeat(realKey.length);
-    expect(answer.body).toBe(`a ${stars} b`);
-    expect(answer.headers["x-echo"]).toBe(`Bearer ${stars}`);
-  }
-  const flagged = gate.events.filter(({ signal }) => signal === "credential-echo");
-  expect(flagged).toHaveLength(2);
-  expect(flagged[0]?.event).toBe("egress_swap_error");
-});
-
-test("a server that compresses unasked is read, and what cannot be read does not pass", async () => {
-  const gate = await gateTo(
-    upstreamH1((message, response) => {
-      const coding = message.url === "/gzip" ? "gzip" : "zstd";
-      response.writeHead(200, { "content-encoding": coding });
-      response.end(gzipSync(`a ${realKey} b`));
-    }),
-  );
-  const answer = await getH1(gate, { path: "/gzip" });
-  expect(answer.body).toBe(`a ${"*".repeat(realKey.length)} b`);
-  expect(answer.headers["content-encoding"]).toBeUndefined();
-  expect((await getH1(gate, { path: "/zstd" })).status).toBe(502);
-});
-
-test("a credential is asked for once for many requests, and anew when the server refuses it", async () => {
-  let asked = 0;
-  const gate = await gateTo(
-    upstreamH1(
-      (message, response) => void response.writeHead(message.url === "/401" ? 401 : 200).end(),
-    ),
-    { resolveSecret: async () => Buffer.from(`${realKey}-${++asked}`) },
-  );
-  await Promise.all([getH1(gate), getH1(gate), getH1(gate)]);
-  expect(asked).toBe(1);
-  await getH1(gate, { path: "/401" });
-  await getH1(gate);
-  expect(asked).toBe(2);
-});
-
 test("an answer that ends the connection arrives whole through a guest's stream", async () => {
   const content = "x".repeat(4 * 1024 * 1024);
   const gate = await gateTo(
@@ -367,24 +315,12 @@ test("an answer that ends the connection arrives whole through a guest's stream"
   );
   const socket = await guestTls(gate, { ALPNProtocols: ["http/1.1"] });
   socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-  // A guest that reads late has the end of the connection behind all of it.
-  await once(socket, "readable");
-  await new Promise((resolve) => setTimeout(resolve, 200));
   let length = 0;
   for await (const part of socket) length += part.length;
   expect(length).toBeGreaterThan(content.length);
-});
-
-test("the credential shows in no event, no inspection and no text", async () => {
-  const gate = await gateTo(mirrorH1());
-  await getH1(gate);
-  const shown = [
-    inspect(gate.interceptor, { depth: 20, showHidden: true }),
-    JSON.stringify(gate.interceptor),
-    JSON.stringify(gate.events),
-  ];
-  expect(shown.join("\n")).not.toContain(realKey);
-  expect(shown.join("\n")).not.toContain("PRIVATE KEY");
+  // A reset would overtake what the guest has not read yet.
+  await gate.close();
+  expect(gate.resets.count).toBe(0);
 });
 
 test("a rule for a host goes before one for its domain, and two for the same host are refused", async () => {
