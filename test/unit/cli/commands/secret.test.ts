@@ -16,7 +16,7 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-async function run(...argv: string[]) {
+async function cli(...argv: string[]) {
   const said = { out: "", err: "" };
   const keep = (where: "out" | "err") => async (data: string | Uint8Array) => {
     said[where] += Buffer.from(data).toString();
@@ -45,11 +45,11 @@ async function run(...argv: string[]) {
 }
 
 test("check tells of each reference, and ends with 1 when one gives nothing", async () => {
-  const good = await run("secret", "check", "A=env:MICROAGENT_TEST_SECRET");
+  const good = await cli("secret", "check", "A=env:MICROAGENT_TEST_SECRET");
   expect(good.code).toBe(0);
   expect(good.out).toMatch(/^A +ok +env +12 +warning: .*plaintext/m);
   const both = ["A=env:MICROAGENT_TEST_SECRET", "B=env:MICROAGENT_TEST_ABSENT"];
-  const mixed = await run("--json", "secret", "check", ...both);
+  const mixed = await cli("--json", "secret", "check", ...both);
   expect(mixed.code).toBe(1);
   expect(JSON.parse(mixed.out)).toMatchObject([
     { name: "A", ok: true, source: "env", bytes: 12 },
@@ -63,7 +63,7 @@ test("audit shows a kept workspace's record, and a hole in it ends with 1", asyn
   await mkdir(dir, { recursive: true });
   const line = '{"at":"2026-01-01T00:00:00.000Z","name":"DB","access":"on-demand","result":"ok"}\n';
   const audit = (...more: string[]) =>
-    run(...more, "secret", "audit", "app", "--state-dir", stateDir);
+    cli(...more, "secret", "audit", "app", "--state-dir", stateDir);
 
   // A workspace without a record is not one that read nothing.
   expect(await audit()).toMatchObject({ code: 1, out: "" });
