@@ -78,6 +78,30 @@ export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
+export { cloneTemplate } from "./workspace/templates/clone.ts";
+export { type EnsureOptions, ensureTemplate } from "./workspace/templates/ensure.ts";
+export { openTemplatePool } from "./workspace/templates/pool.ts";
+export {
+  deleteSnapshot,
+  forkWorkspace,
+  listSnapshots,
+  type Snapshot,
+  type SnapshotStart,
+  snapshotWorkspace,
+  startSnapshot,
+} from "./workspace/templates/snapshots.ts";
+export type { Stored } from "./workspace/templates/store.ts";
+export type {
+  CloneRequest,
+  PoolOptions,
+  ReadyCommand,
+  RunTemplate,
+  Template,
+  TemplatePool,
+  TemplateRequest,
+  TemplateUse,
+} from "./workspace/templates/template.ts";
+export { listTemplates, pruneTemplates, removeTemplate } from "./workspace/templates/upkeep.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
 export type { Workspace } from "./workspace/workspace.ts";
 
@@ -145,6 +169,13 @@ export const networkOf: typeof import("./workspace/network-record.ts").networkOf
   const record = await import("./workspace/network-record.ts");
   return await record.networkOf(...args);
 };
+
+/** Builds the template that a dispatch of a plan would start from, or finds it. */
+export const buildPlanTemplate: typeof import("./workspace/templates/build-plan.ts").buildPlanTemplate =
+  async (...args) => {
+    const templates = await import("./workspace/templates/build-plan.ts");
+    return await templates.buildPlanTemplate(...args);
+  };
 
 /** Builds a root file system from an image. */
 export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {

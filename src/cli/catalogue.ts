@@ -52,6 +52,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: () => import("./commands/kernel.ts"),
   },
   {
+    name: "template",
+    aliases: ["templates"],
+    summary: "List, build and remove machines in which setup has run",
+    load: () => import("./commands/template.ts"),
+  },
+  {
     name: "doctor",
     aliases: ["host"],
     summary: "Check everything a boot needs on this host, and mend it",

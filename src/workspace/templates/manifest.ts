@@ -16,6 +16,13 @@ export interface SavedFile {
   readonly modifiedMs: number;
 }
 
+export interface Recipe {
+  readonly insecureRegistries: readonly string[];
+  readonly kernel: string | null;
+  readonly arch: "x86_64" | "aarch64" | null;
+  readonly accel: "auto" | "kvm" | "hvf" | "tcg";
+}
+
 /** What a directory with a saved machine says about itself. */
 export interface Manifest {
   readonly format: number;
@@ -30,6 +37,8 @@ export interface Manifest {
   readonly cpus: number;
   readonly sizeMib: number;
   readonly backend: string;
+  /** What else the machine was asked for, to find its image and kernel again. */
+  readonly recipe: Recipe;
   readonly saved: SavedMachine;
   readonly files: readonly SavedFile[];
 }
@@ -47,6 +56,12 @@ const manifest: z.ZodType<Manifest> = z.object({
   cpus: z.number().int().positive(),
   sizeMib: z.number().int().positive(),
   backend: z.string(),
+  recipe: z.object({
+    insecureRegistries: z.array(z.string()),
+    kernel: z.string().nullable(),
+    arch: z.enum(["x86_64", "aarch64"]).nullable(),
+    accel: z.enum(["auto", "kvm", "hvf", "tcg"]),
+  }),
   saved: z.object({
     memory: fileName.nullable(),
     state: fileName,

@@ -68,6 +68,12 @@ export async function publish(
     cpus: request.cpus,
     sizeMib: request.sizeMib,
     backend: report.supervisor,
+    recipe: {
+      insecureRegistries: request.insecureRegistries,
+      kernel: request.kernel ?? null,
+      arch: request.arch ?? null,
+      accel: request.accel,
+    },
     saved: unpublished.saved,
     files: await op.step("digest", (step) => describeFiles(step, unpublished.dir)),
   };
