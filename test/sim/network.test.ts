@@ -5,10 +5,13 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { withOp } from "../../src/base/op.ts";
 import { type HostRule, parseHostRule } from "../../src/egress/host-rule.ts";
 import { defaultEgressCaps, type EgressPolicy } from "../../src/egress/policy.ts";
 import { type AttachmentRequest, nothingAttached } from "../../src/workspace/attachments.ts";
 import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
+import { egressOf, followEgress } from "../../src/workspace/egress-log.ts";
+import { networkOf } from "../../src/workspace/network-record.ts";
 import type { NetworkRequest } from "../../src/workspace/network-request.ts";
 import { resultJson } from "../../src/workspace/result-json.ts";
 import type { GuestScript, ProgramRun } from "../../supervisors/memory/guest-script.ts";
@@ -158,7 +161,7 @@ test("under guarded, setup's and the command's connections are carried, counted 
     const lines = (await readFile(join(dir, "out", "egress.jsonl"), "utf8")).trim().split("\n");
     const events = lines.map((line) => (JSON.parse(line) as { event: string }).event);
     expect(events).toEqual(expect.arrayContaining(["egress_dns_allow", "egress_allow"]));
-    expect(events).toContain("egress_internal_deny");
+    expect(events).toContain("egress_loop_guard");
   }));
 
 test("under strict, a name is refused until it is listed", () =>
@@ -301,4 +304,51 @@ test("what the user sets wins over what the attachments set, and setup has both"
   const own = { ...request, env: { MICROAGENT_MEDIATION_ADDR: "mine" } };
   const again = await dispatch(engine, { ...own, boot: { ...own.boot, attach } });
   expect(again.stdout.text()).toContain("MICROAGENT_MEDIATION_ADDR=mine\n");
+});
+
+test("the log of a running guest can be followed, that of a kept one read, its network too", async () => {
+  const followed: string[] = [];
+  let following: Promise<void> = Promise.resolve();
+  const { engine } = await memoryEngine(dir, {
+    guest: () => ({
+      programs: {
+        body: async (run) => {
+          await get(run, "10.1.1.1", 80, "first");
+          let sawFirst = () => {};
+          const first = new Promise<void>((resolve) => {
+            sawFirst = resolve;
+          });
+          following = withOp("follow", { timeoutMs: 60_000 }, async (op) => {
+            for await (const { event, dst } of followEgress(op, engine.layout, "sim")) {
+              followed.push(`${event} ${dst}`);
+              if (dst === "10.1.1.1:80") sawFirst();
+            }
+          });
+          await first;
+          await get(run, "10.2.2.2", 80, "second");
+          expect(await networkOf(engine.layout, "sim")).toMatchObject({
+            mode: "user",
+            runtime: { interface: "eth0", ipv4: { address: "10.0.2.15/24" } },
+          });
+          return 0;
+        },
+      },
+    }),
+  });
+  const request = someDispatch(dir, {
+    command: { kind: "argv", argv: ["body"] },
+    timeoutMs: 30_000,
+    keep: true,
+  });
+  const bounds = { pullMs: 5_000, bootMs: 20_000 };
+  const boot = { ...request.boot, attach: networkWith(), bounds };
+  const result = await dispatch(engine, { ...request, boot });
+  await following;
+  expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+  const denied = ["egress_internal_deny 10.1.1.1:80", "egress_internal_deny 10.2.2.2:80"];
+  expect(followed.filter((line) => line.includes("deny"))).toEqual(denied);
+  const { events, integrity } = await egressOf(engine.layout, "sim");
+  expect(integrity).toBe("complete");
+  expect(events.map(({ event, dst }) => `${event} ${dst}`)).toEqual(expect.arrayContaining(denied));
+  expect(await networkOf(engine.layout, "sim")).toMatchObject({ egress: "guarded" });
 });
