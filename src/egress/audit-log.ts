@@ -6,7 +6,7 @@ import type { AuditEvent, AuditIdentity } from "./audit-event.ts";
 import { auditLine, lossLine } from "./audit-line.ts";
 
 export { summarizeAudit } from "./audit-summary.ts";
-export { type AuditIntegrity, type AuditReading, readAuditLog } from "./read-audit.ts";
+export { type AuditReading, readAuditLog } from "./read-audit.ts";
 
 const MiB = 1024 * 1024;
 
