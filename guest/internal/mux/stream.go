@@ -3,7 +3,6 @@ package mux
 import (
 	"io"
 	"math"
-	"runtime"
 	"sync"
 )
 
@@ -57,60 +56,6 @@ func (st *Stream) reserve(n int) bool {
 	defer st.mu.Unlock()
 	st.inWindow -= n
 	return st.inWindow >= 0
-}
-
-func (st *Stream) deliver(p []byte) {
-	st.mu.Lock()
-	if st.err == nil && !st.ended && !st.released {
-		if n := copy(st.place(), p); n > 0 {
-			st.landed(n)
-			p = p[n:]
-		}
-		st.in.append(p)
-		st.readable.Signal()
-	}
-	yield := st.land.used && st.land.into == nil
-	st.mu.Unlock()
-	if yield {
-		// Whoever lands bytes names a place before more is read.
-		runtime.Gosched()
-	}
-}
-
-// deliverFrom reads up to most bytes from the link to where they are kept. Only the session's
-// reader adds to a stream, so the lock need not be held while it reads.
-func (st *Stream) deliverFrom(in *Reader, most int) (int, error) {
-	st.mu.Lock()
-	if st.err != nil || st.ended || st.released {
-		st.mu.Unlock()
-		if err := in.More(); err != nil {
-			return 0, err
-		}
-		n := min(len(in.Buffered()), most)
-		in.Skip(n)
-		return n, nil
-	}
-	if place := st.place(); place != nil {
-		return st.landFrom(in, place[:min(len(place), most)])
-	}
-	room := st.in.room()
-	st.in.filling = true
-	st.mu.Unlock()
-	n, err := in.Direct(room[:min(len(room), most)])
-	st.mu.Lock()
-	st.in.filling = false
-	if n > 0 {
-		err = nil
-		if !st.released {
-			st.in.grow(n)
-			st.readable.Signal()
-		}
-	}
-	if st.released {
-		st.in.clear()
-	}
-	st.mu.Unlock()
-	return n, err
 }
 
 func (st *Stream) remoteEnd() {
