@@ -30,7 +30,7 @@ export function createMemorySnapshots(control: MemoryControl): Snapshots {
         const text = JSON.stringify(guest.save());
         await writeFile(path, text.slice(0, text.length / 2), { mode: 0o600, flag: "wx" });
         if (control.nextSaveFails()) {
-          throw Object.assign(new Error("the disk is full"), { code: "ENOSPC" });
+          throw new MicroagentError("no_space", "The saved state does not fit on the disk");
         }
         await writeFile(path, text);
       } catch (error) {

@@ -40,7 +40,9 @@ async function copySparse(op: Op, source: FileHandle, target: FileHandle, bytes:
   for (let at = 0; at < bytes; ) {
     op.check();
     const { bytesRead } = await source.read(piece, 0, Math.min(pieceBytes, bytes - at), at);
-    if (bytesRead === 0) throw new Error("guest memory is shorter than it should be");
+    if (bytesRead === 0) {
+      throw new MicroagentError("vmm_failed", `Guest memory ends at ${at} bytes, wanted ${bytes}`);
+    }
     for (let from = 0; from < bytesRead; ) {
       let to = from;
       while (to < bytesRead && !isZero(piece, to, zero)) to += blockBytes;

@@ -8,6 +8,7 @@ import type { Workspace } from "../workspace.ts";
 import { awaitReady } from "./ready.ts";
 import { publish, saveWorkspace, snapshotsOf } from "./save.ts";
 import type { TemplateRequest } from "./template.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** Boots, prepares, saves and publishes; whatever fails or is broken off leaves nothing behind. */
 export async function buildTemplate(
@@ -57,26 +58,4 @@ async function prepareGuest(op: Op, workspace: Workspace, request: TemplateReque
     await op.step("ready", (step) => awaitReady(step, workspace, ready, variables));
   }
   await warmUp(op, workspace, shell, variables);
-}
-
-/** The first command of a machine brings much into its memory that every clone would have to bring again. */
-export async function warmUp(
-  op: Op,
-  workspace: Workspace,
-  shell: string,
-  env: readonly string[],
-): Promise<void> {
-  const request = {
-    argv: [shell, "-c", ":"],
-    env: [...env],
-    cwd: "/",
-    user: "0:0",
-    stdin: false,
-    tty: null,
-    timeoutMs: 10_000,
-  };
-  await workspace.agent.run(op, request).catch(() => {
-    // An image without a shell is no reason to have no template.
-    op.check();
-  });
 }

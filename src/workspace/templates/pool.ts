@@ -1,13 +1,12 @@
 import { CleanupStack } from "../../base/cleanup.ts";
-import { MicroagentError } from "../../base/errors.ts";
+import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { type Op, startOp } from "../../base/op.ts";
 import { environmentOf } from "../command.ts";
 import type { Engine } from "../engine.ts";
 import type { Workspace } from "../workspace.ts";
-import { warmUp } from "./build.ts";
-import { cloneTemplate } from "./clone.ts";
 import { renewalFor } from "./renewal.ts";
 import type { PoolOptions, Template, TemplatePool } from "./template.ts";
+import { warmUp } from "./warm-up.ts";
 
 /**
  * Keeps clones of a template ahead of demand, paused: taking one costs a wake-up and a new identity. They
@@ -143,7 +142,7 @@ class Pool implements TemplatePool {
     try {
       while (this.#missing > 0 && !this.#closed) this.#hand(await this.#make());
     } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
+      const failure = asMicroagentError(error);
       if (!this.#closed) this.#failure = failure;
       for (const give of this.#waiting.splice(0)) give(failure);
     }
@@ -160,6 +159,8 @@ class Pool implements TemplatePool {
     await using undo = new CleanupStack();
     try {
       const request = this.#options.clone(this.#made++);
+      // Programs open the door without opening pools: they do not wait for this.
+      const { cloneTemplate } = await import("./clone.ts");
       const workspace = await cloneTemplate(op, this.#engine, this.#template, request);
       undo.defer(() => workspace.close());
       if (this.#options.warm !== false) {
