@@ -77,7 +77,7 @@ export async function forward(
     exchange?.abort();
     if (gone) return;
     if (answer.begun) return answer.abort();
-    const refusal = error instanceof Refusal ? error : refusalOf(error);
+    const refusal = refusalOf(error);
     if (refusal.audited) destination.report.refused(refusal);
     refuse(answer, refusal);
   }
@@ -251,7 +251,9 @@ const malformed: ReadonlySet<string> = new Set([
   "ERR_HTTP2_INVALID_CONNECTION_HEADERS",
 ]);
 
-function refusalOf(error: unknown): Refusal {
+/** What the guest is told of a failure. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
   if (isMicroagentError(error) && error.details.audited === true) {
     return new Refusal(502, error.message, null);
   }

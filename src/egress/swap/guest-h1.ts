@@ -26,6 +26,8 @@ export class GuestAnswerH1 implements GuestAnswer {
     this.#message = message;
     this.#response = response;
     response.sendDate = false;
+    // Whoever writes hears of the end by it being closed.
+    response.on("error", () => {});
   }
 
   get begun(): boolean {

@@ -4,7 +4,7 @@ import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Op } from "../../base/op.ts";
 import { endToEnd, fieldsOf, flat, valuesOf } from "./fields.ts";
-import { type Destination, prepare } from "./forward.ts";
+import { type Destination, prepare, refusalOf } from "./forward.ts";
 import { GuestAnswerH1, guestRequestH1 } from "./guest-h1.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import { relay } from "./relay.ts";
@@ -93,10 +93,7 @@ export async function upgrade(
       socket.destroy();
       return;
     }
-    const refusal =
-      error instanceof Refusal
-        ? error
-        : new Refusal(502, "The server broke off the exchange", "upstream-broke-off");
+    const refusal = refusalOf(error);
     if (refusal.audited) destination.report.refused(refusal);
     if (response.socket === null) socket.destroy();
     else refuse(answer, refusal);
