@@ -1,3 +1,5 @@
+import { classify } from "../egress/address-class.ts";
+import { parseHostRule } from "../egress/host-rule.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { isEgressHost } from "../spec/schema/network-checks.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
@@ -20,12 +22,20 @@ const hostsMax = 20;
 export function suggestAllow(plan: RunPlan, audit: AuditReceipt): AllowSuggestion | null {
   const listed = new Set(plan.egress.allow);
   const hosts = Object.keys(audit.deny_by_host)
-    .filter((host) => isEgressHost(host) === null && !listed.has(host))
+    .filter((host) => isEgressHost(host) === null && !listed.has(host) && isWorthListing(host))
     .filter((host) => !Object.hasOwn(audit.allow_by_host, host))
     .sort();
   if (hosts.length === 0 || hosts.length > hostsMax) return null;
   const all = [...allowedBySpec(plan), ...hosts].map(yamlText);
   return { hosts, yaml: `agent:\n  allow: [${all.join(", ")}]` };
+}
+
+/** Names, and addresses that somebody may have meant: nobody means a metadata service by accident. */
+function isWorthListing(host: string): boolean {
+  const rule = parseHostRule(host);
+  if (typeof rule === "string") return false;
+  if (rule.address === null) return true;
+  return ["public", "private", "shared"].includes(classify(rule.address, new Set()));
 }
 
 function allowedBySpec(plan: RunPlan): readonly string[] {

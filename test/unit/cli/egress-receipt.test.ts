@@ -54,6 +54,7 @@ test("without a file the flags are named", () => {
 test.each([
   ["a listed host that was denied for another reason", { "a.example": 1 }],
   ["a host that was allowed otherwise", { "api.example": 1 }],
+  ["a metadata service or loopback", { "169.254.169.254:80": 1, "127.0.0.1": 1, "::1": 1 }],
   ["what is no host", { "evil\u001b[2J": 1, "(others)": 1, "x]\nentry: y": 1 }],
   ["more hosts than a list should have", manyHosts()],
   ["nothing denied", {}],
