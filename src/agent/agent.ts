@@ -4,6 +4,7 @@ import type { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestHello, hostHandshake } from "../channel/handshake.ts";
+import { printable } from "../channel/printable.ts";
 import { Session } from "../channel/session.ts";
 import type { ChannelStream } from "../channel/stream.ts";
 import {
@@ -23,6 +24,12 @@ import { type RunOptions, type RunResult, runToEnd } from "./run.ts";
 import type { TransferSummary, TreeEntry, TreeItem } from "./tree.ts";
 import { parseTreeEntry } from "./tree-entry.ts";
 import { TreeReader } from "./tree-reader.ts";
+import {
+  type Disturbance,
+  encodeDisturbance,
+  type GuestWatch,
+  type WatchAnswer,
+} from "./watching.ts";
 
 export interface GetOptions {
   readonly maxEntries?: number | undefined;
@@ -49,7 +56,10 @@ const account = z.number().int().min(0).max(0xffff_fffe);
 const ownerReply = z.object({ uid: account, gid: account });
 const rootReply = z.object({ type: z.string().max(32) });
 const entryReply = z.object({ entry: z.unknown() });
+const watchReply = z.object({ met: z.boolean(), seen: z.string() });
 const readdirEntriesMax = 10_000;
+/** What the guest takes; longer waits are for whoever asks again. */
+const watchMsMax = 24 * 3_600_000;
 
 /**
  * The guest agent as the host sees it: one call is one stream. Every call fails with the reason the
@@ -173,6 +183,29 @@ export class Agent {
     const { stream, reader } = await exchange(op, this.#session, request, plainReply, action);
     reader.release();
     return stream;
+  }
+
+  /**
+   * Waits until the guest sees something, or until `timeoutMs` have passed there. Looking from inside costs a
+   * fraction of asking again and again; ends with `op`.
+   */
+  async watch(op: Op, watch: GuestWatch, timeoutMs: number): Promise<WatchAnswer> {
+    const timeout = Math.min(watchMsMax, Math.max(1, Math.round(timeoutMs)));
+    const request = { op: "wait", ...watch, timeout_ms: timeout };
+    const answer = await this.#ask(op, request, watchReply, `watch for a ${watch.for}`);
+    return { met: answer.met, seen: printable(answer.seen, 500) };
+  }
+
+  /** Removes a path, links as links. `guest_file_not_found` when there is none. */
+  async remove(op: Op, path: string, options: { readonly recursive: boolean }): Promise<void> {
+    const request = { op: "remove", path, recursive: options.recursive };
+    await this.#ask(op, request, plainReply, `remove "${path}"`);
+  }
+
+  /** Makes something go wrong in the guest, or right again. */
+  async disturb(op: Op, disturbance: Disturbance): Promise<void> {
+    const action = `disturb its ${disturbance.what}`;
+    await this.#ask(op, encodeDisturbance(disturbance), plainReply, action);
   }
 
   /** Makes room for secrets and says who owns what is then `put` there. See docs/protocol.md. */

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { clearTimeout, setTimeout } from "node:timers";
 import { MicroagentError } from "./errors.ts";
 
 /**
@@ -65,9 +66,13 @@ export type Progress = ProgressBody & { readonly path: string };
 
 export type ProgressListener = (event: Progress) => void;
 
+// Taken once: a test that puts the global clock and timers under its control must not stop ours.
+const wallNow = Date.now;
+const monotonicNow = performance.now.bind(performance);
+
 export const realClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
+  now: () => wallNow(),
+  monotonic: () => monotonicNow(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, 0x7fffffff));
     return () => clearTimeout(timer);

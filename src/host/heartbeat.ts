@@ -1,4 +1,6 @@
 import { readFile, utimes } from "node:fs/promises";
+import { clearInterval, setInterval } from "node:timers";
+import { realClock } from "../base/op.ts";
 import { hostEnvironment } from "./environment.ts";
 import { writeFileAtomic } from "./files.ts";
 import { livenessOf, type ProcessIdentity } from "./process-identity.ts";
@@ -16,7 +18,7 @@ const watchMs = 3 * beatMs;
 /** Touches `path` now and then until the returned function is called; never keeps the process alive. */
 export function startHeartbeat(path: string): () => void {
   const timer = setInterval(() => {
-    const now = new Date();
+    const now = new Date(realClock.now());
     utimes(path, now, now).catch(() => {});
   }, beatMs);
   timer.unref();
@@ -33,7 +35,7 @@ export function ownerState(
 ): "alive" | "gone" | "silent" {
   const liveness = owner === null ? "foreign" : livenessOf(owner);
   if (liveness !== "foreign") return liveness === "dead" ? "gone" : "alive";
-  return Date.now() - touchedAtMs > staleMs ? "silent" : "alive";
+  return realClock.now() - touchedAtMs > staleMs ? "silent" : "alive";
 }
 
 /** Watches one file by a clock that nobody sets. */
@@ -72,7 +74,7 @@ export async function isSilentSinceNoted(path: string, touchedAtMs: number): Pro
 }
 
 function watchFor(touchedAtMs: number): number {
-  return Date.now() - touchedAtMs > staleMs ? watchMs : staleMs;
+  return realClock.now() - touchedAtMs > staleMs ? watchMs : staleMs;
 }
 
 interface WatchNote {

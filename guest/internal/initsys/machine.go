@@ -23,7 +23,8 @@ type machine struct {
 	asked       ways
 	root        *root // nil until the root is switched
 	named       wire.Identity
-	secrets     bool // whether their file system is mounted
+	secrets     bool   // whether their file system is mounted
+	pressed     []byte // memory taken away from the workload
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }

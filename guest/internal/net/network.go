@@ -74,6 +74,9 @@ func Serve(dev Device, c *wire.Network, up *uplink.Uplink) *Network {
 // Close removes the interface; what is open on it ends.
 func (n *Network) Close() { _ = n.dev.Close() }
 
+// Cut makes the cable fall out, or puts it back: packets are lost in both directions, and nobody is told.
+func (n *Network) Cut(out bool) { n.link.cut.Store(out) }
+
 // Reset ends every connection, for the process with a reset, and every flow. The host is another one.
 func (n *Network) Reset() {
 	n.mu.Lock()
@@ -119,6 +122,9 @@ func (n *Network) take(view *buffer.View, size int) (kept bool) {
 			kept = true // nobody knows
 		}
 	}()
+	if n.link.cut.Load() {
+		return false
+	}
 	if size <= headerBytes {
 		return false
 	}

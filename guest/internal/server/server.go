@@ -16,6 +16,7 @@ import (
 	"microagent.dev/guest/internal/port"
 	"microagent.dev/guest/internal/relay"
 	"microagent.dev/guest/internal/uplink"
+	"microagent.dev/guest/internal/watch"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -39,6 +40,8 @@ type Machine interface {
 	PlaceSecrets(*wire.Secrets) (uid, gid uint32, failure *wire.Failure)
 	// PurgeSecrets overwrites them and takes them away.
 	PurgeSecrets() *wire.Failure
+	// Disturb makes something of the machine go wrong, or right again.
+	Disturb(*wire.Disturb) *wire.Failure
 	// PowerOff ends everything and does not return.
 	PowerOff(grace time.Duration)
 }
@@ -145,7 +148,7 @@ func (s *Server) serve(st *mux.Stream) {
 func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
 
 func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
-	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil) {
+	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil || req.Wait != nil || req.Remove != nil || req.Disturb != nil) {
 		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
 		st.Release()
 		return
@@ -178,6 +181,12 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		s.purgeSecrets(st)
 	case req.Connect != nil:
 		relay.Connect(st, req.Connect)
+	case req.Wait != nil:
+		watch.Serve(st, req.Wait)
+	case req.Remove != nil:
+		files.Remove(st, req.Remove)
+	case req.Disturb != nil:
+		s.disturb(st, req.Disturb)
 	case req.PowerOff != nil:
 		_ = st.SendLine(wire.OK().Line(), true)
 		st.Release()

@@ -39,6 +39,11 @@ func (*process) PlaceSecrets(*wire.Secrets) (uid, gid uint32, failure *wire.Fail
 
 func (*process) PurgeSecrets() *wire.Failure { return nil }
 
+// Disturb would disturb the host it runs on.
+func (*process) Disturb(*wire.Disturb) *wire.Failure {
+	return wire.Fail(wire.Unsupported, "A process has nothing to disturb")
+}
+
 func (*process) PowerOff(time.Duration) {
 	exec.KillAll()
 	os.Exit(0)

@@ -19,6 +19,9 @@ type Request struct {
 	Connect   *Connect
 	Resume    *Resume
 	Secrets   *Secrets
+	Wait      *Wait
+	Remove    *Remove
+	Disturb   *Disturb
 }
 
 // Configure gives the machine its root and identity.
@@ -111,6 +114,12 @@ func ParseRequest(line []byte) (Request, error) {
 		r.Secrets = parseSecrets(o)
 	case "resume":
 		r.Resume = parseResume(o)
+	case "wait":
+		r.Wait = parseWait(o)
+	case "remove":
+		r.Remove = &Remove{absolute(o, "path"), o.boolean("recursive")}
+	case "disturb":
+		r.Disturb = parseDisturb(o)
 	case "configure":
 		r.Configure = parseConfigure(o)
 	case "exec":

@@ -114,6 +114,27 @@ const asks: readonly [string, (op: Op, agent: Agent) => Promise<unknown>][] = [
       }),
   ],
   ["purge_secrets", (op, agent) => agent.purgeSecrets(op)],
+  [
+    "wait for a port",
+    (op, agent) => agent.watch(op, { for: "port", port: 5432, present: true }, 10_000),
+  ],
+  [
+    "wait for the end of a process",
+    (op, agent) => agent.watch(op, { for: "process", name: "postgres", present: false }, 500),
+  ],
+  [
+    "wait for a file to change",
+    (op, agent) =>
+      agent.watch(op, { for: "file", path: "/var/log/x", present: true, beyond: 12 }, 500),
+  ],
+  ["remove", (op, agent) => agent.remove(op, "/tmp/x", { recursive: true })],
+  ["pull the cable", (op, agent) => agent.disturb(op, { what: "link", up: false })],
+  ["fill a disk", (op, agent) => agent.disturb(op, { what: "disk", path: "/", freeBytes: 4096 })],
+  ["take memory", (op, agent) => agent.disturb(op, { what: "memory", bytes: 1_048_576 })],
+  [
+    "turn the clock",
+    (op, agent) => agent.disturb(op, { what: "clock", timeUnixMs: 1_700_000_000_000 }),
+  ],
 ];
 
 test.each(asks)("the host sends %s as the guest reads it", async (name, ask) => {
