@@ -7,9 +7,8 @@ import type { Op } from "../base/op.ts";
 import { openAuditLog } from "../egress/audit-log.ts";
 import { openEgress } from "../egress/egress.ts";
 import { type AuditReceipt, auditFileName, auditReceipt } from "./audit-receipt.ts";
-import type { NetworkRequest } from "./network-request.ts";
+import type { NetworkRequest, SwapRequest } from "./network-request.ts";
 import { type PortForward, publishPorts } from "./published-ports.ts";
-import { openSwap } from "./swap.ts";
 
 /** The host's side of one guest's network, while its machine lives. */
 export interface OpenNetwork {
@@ -41,7 +40,7 @@ export async function openNetwork(
     const text = "Egress is off: whatever the guest sends leaves this host, unfiltered";
     op.report({ kind: "warning", text });
   }
-  const swap = await openSwap(op, request.swap);
+  const swap = await swapOf(op, request.swap);
   const ports = await publishPorts(op, request.forwards);
   for (const { host, hostPort, guestPort } of ports.forwards) {
     const at = host.includes(":") ? `[${host}]` : host;
@@ -82,4 +81,11 @@ export async function openNetwork(
       return closing;
     },
   };
+}
+
+async function swapOf(op: Op, request: SwapRequest) {
+  if (request.providers.length === 0 && request.configFile === null) return null;
+  // Most runs swap nothing: their start does not wait for the code.
+  const { openSwap } = await import("./swap.ts");
+  return await openSwap(op, request);
 }

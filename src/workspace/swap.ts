@@ -23,10 +23,9 @@ export interface OpenSwap {
   deliver(op: Op, agent: Agent): Promise<void>;
 }
 
-/** Null when nothing is swapped. Fails with what the rules or the roots are refused for. */
-export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap | null> {
+/** Fails with what the rules or the roots are refused for. */
+export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> {
   const { providers, configFile, caFiles } = request;
-  if (providers.length === 0 && configFile === null) return null;
   const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
   const swaps = mergeSwapRules(providers, fromFile);
   const extraRootsPem: string[] = [];
