@@ -11,7 +11,7 @@ import { buildSubject } from "./build-subject.mjs";
 import { renderTable } from "./figure.mjs";
 import { runsMin } from "./measure.mjs";
 
-const order = ["help", "dispatch", "boot", "exec", "transfer", "image"];
+const order = ["help", "dispatch", "boot", "exec", "clone", "transfer", "image"];
 
 await runMain(async () => {
   const { values, positionals } = parseArgs({

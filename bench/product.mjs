@@ -10,6 +10,8 @@ export const cli = join(root, "dist", "src", "cli", "main.js");
 const subject = await import(pathToFileURL(subjectPath).href);
 
 export const { ensureInitramfs, makeEmptyExt4, readHostTree, writeHostTree } = subject;
+export const { cloneTemplate, ensureTemplate, makeOverlay, nothingAttached, openTemplatePool } =
+  subject;
 export const { boot, createEngine, ensureBaseImage, openStore, resolveImage, stateLayout } =
   subject;
 

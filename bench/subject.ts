@@ -4,11 +4,16 @@ export { readHostTree, writeHostTree } from "../src/agent/host-tree.ts";
 export { makeEmptyExt4 } from "../src/image/ext4/empty.ts";
 export {
   boot,
+  cloneTemplate,
   createEngine,
   ensureBaseImage,
+  ensureTemplate,
   openStore,
+  openTemplatePool,
   resolveImage,
   stateLayout,
   withOp,
 } from "../src/index.ts";
 export { ensureInitramfs } from "../src/kernel/initramfs/ensure.ts";
+export { nothingAttached } from "../src/workspace/attachments.ts";
+export { makeOverlay } from "../supervisors/qemu/qcow2.ts";

@@ -10,6 +10,7 @@ import {
   createEngine,
   ensureInitramfs,
   makeEmptyExt4,
+  nothingAttached,
   stateLayout,
   withOp,
 } from "./product.mjs";
@@ -81,6 +82,37 @@ export function openWorkbench({ kernel }) {
         return { file: plan.file, args: plan.args };
       });
     },
+    /** What a template of these machines is made from. */
+    async templateRequest(size) {
+      const { own } = await ready();
+      return {
+        boot: { ...bootRequest(size), kernel: own.name },
+        setup: [],
+        shell: "/bin/sh",
+        env: {},
+        files: [],
+        ready: null,
+        setupTimeoutMs: 60_000,
+      };
+    },
+    /** The plan of a floor machine, booted and to be saved, or started from a saved one. */
+    async floorPlan(size, { scratch, layers, dir, from }) {
+      const { own, base, choice, floors } = await ready();
+      const consolePath = join(dir, "console.log");
+      const request = machineRequest(size, {
+        ...{ own, base, scratch, consolePath, initramfs: floors.own },
+      });
+      const disks = request.disks.map((disk) =>
+        disk.id === "scratch" && layers !== undefined ? { ...disk, layers } : disk,
+      );
+      return choice.supervisor.plan({ ...request, disks, saveable: true, from }, choice.host);
+    },
+    async startFloorBySupervisor(op, size, dir) {
+      const { choice } = await ready();
+      const scratch = join(dir, "..", `saved-floor-${process.pid}.ext4`);
+      await makeEmptyExt4(op, scratch, scratchMib * 1024 * 1024, { label: "scratch" });
+      return await choice.supervisor.start(op, await this.floorPlan(size, { scratch, dir }));
+    },
     /** The distribution's kernel as anybody would start it: its bzImage on QEMU's default machine. */
     async startStock(size) {
       const { stock, base, choice, floors } = await ready();
@@ -135,6 +167,7 @@ function bootRequest(size) {
     cpus: size.cpus,
     sizeMib: scratchMib,
     hostname: "bench",
+    attach: nothingAttached,
     bounds: { pullMs: 60_000, bootMs: 60_000 },
   };
 }
