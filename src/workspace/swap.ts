@@ -8,6 +8,7 @@ import { createInterceptor } from "../egress/swap/create-interceptor.ts";
 import { guestBundlePaths, guestJavaPaths, guestTrust } from "../egress/swap/guest-trust.ts";
 import { mergeSwapRules } from "../egress/swap/providers.ts";
 import type { SwapRule } from "../egress/swap/rule.ts";
+import { parseNamedSecret } from "../secret/named.ts";
 import { resolveSecretText } from "../secret/resolve.ts";
 import { readSettingsFile } from "../spec/settings-file.ts";
 import { loadSwapFile } from "../spec/swap-file.ts";
@@ -26,6 +27,8 @@ export interface OpenSwap {
 /** Fails with what the rules or the roots are refused for. */
 export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> {
   const { providers, configFile, caFiles } = request;
+  // A literal is refused here too, for callers that have no spec to check it.
+  for (const text of providers) if (text.includes("=")) parseNamedSecret(text);
   const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
   const swaps = mergeSwapRules(providers, fromFile);
   const extraRootsPem: string[] = [];

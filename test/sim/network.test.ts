@@ -352,3 +352,43 @@ test("the log of a running guest can be followed, that of a kept one read, its n
   expect(events.map(({ event, dst }) => `${event} ${dst}`)).toEqual(expect.arrayContaining(denied));
   expect(await networkOf(engine.layout, "sim")).toMatchObject({ egress: "guarded" });
 });
+
+test("a swap puts its authority where the guest looks, and a placeholder where the key would be", async () => {
+  const swap = { providers: ["anthropic=env:UNSET_HERE"], configFile: null, caFiles: [] };
+  const seen: Record<string, string | undefined> = {};
+  const result = await run(
+    networkWith({}, { swap }),
+    async (body) => {
+      const { env, files } = body;
+      seen.key = env.get("ANTHROPIC_API_KEY");
+      seen.ca = files.read("/etc/microagent/egress-ca.pem")?.toString();
+      seen.bundle = files.read(env.get("SSL_CERT_FILE") ?? "")?.toString();
+      seen.own = files.read("/etc/ssl/certs/ca-certificates.crt")?.toString();
+      return 0;
+    },
+    {
+      guest: {
+        files: { "/etc/ssl/certs/ca-certificates.crt": "# the image's roots\n" },
+        programs: {},
+      },
+    },
+  );
+  expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+  expect(seen.key).toBe("microagent-placeholder-key");
+  expect(seen.ca).toContain("BEGIN CERTIFICATE");
+  for (const text of [seen.bundle, seen.own]) {
+    expect(text).toContain("# the image's roots");
+    expect(text).toContain(seen.ca?.trim());
+  }
+});
+
+test("a literal key in a swap's place ends the run before a machine, and is not repeated", async () => {
+  const { engine, supervisor } = await memoryEngine(dir, {});
+  const request = someDispatch(dir);
+  const swap = { providers: ["anthropic=sk-literal-123"], configFile: null, caFiles: [] };
+  const attach = networkWith({}, { swap });
+  const result = await dispatch(engine, { ...request, boot: { ...request.boot, attach } });
+  expect(result.termination).toMatchObject({ kind: "failed" });
+  expect(JSON.stringify(resultJson(result))).not.toContain("sk-literal");
+  expect(supervisor.control.startedCount).toBe(0);
+});
