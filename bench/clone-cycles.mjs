@@ -1,7 +1,7 @@
 // `node bench/clone-cycles.mjs [COUNT]`: clones are started, used and closed many times over by one process; processes,
 // descriptors, sockets, files and memory are counted on the way. Ends with 1 when something grew. Run a case of
 // `npm run bench` first: it builds what is measured here.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { execTrue } from "./cases/exec.mjs";
 import { cloneTemplate, ensureTemplate, withOp } from "./product.mjs";
 import { openWorkbench } from "./workbench.mjs";
@@ -45,14 +45,20 @@ function counts() {
   const files = [layout.runtime, layout.leases, layout.locks, layout.templates].map(
     (dir) => readdirSync(dir).length,
   );
-  const sockets = readFileSync(`/proc/${process.pid}/net/unix`, "utf8").split("\n").length;
+  const open = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
   return {
     children: readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
       .trim()
       .split(/\s+/)
       .filter((pid) => pid !== "").length,
-    descriptors: readdirSync("/proc/self/fd").length,
-    sockets,
+    descriptors: open.length,
+    sockets: open.filter((target) => target.startsWith("socket:")).length,
     files: files.reduce((sum, each) => sum + each, 0),
     rssMib: Math.round(process.memoryUsage().rss / (1 << 20)),
   };

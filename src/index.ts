@@ -78,6 +78,19 @@ export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
+export {
+  buildPlanTemplate,
+  cloneTemplate,
+  deleteSnapshot,
+  ensureTemplate,
+  forkWorkspace,
+  listSnapshots,
+  listTemplates,
+  pruneTemplates,
+  removeTemplate,
+  snapshotWorkspace,
+  startSnapshot,
+} from "./workspace/templates/door.ts";
 export type { EnsureOptions } from "./workspace/templates/ensure.ts";
 export { openTemplatePool } from "./workspace/templates/pool.ts";
 export type { Snapshot, SnapshotStart } from "./workspace/templates/snapshots.ts";
@@ -159,85 +172,6 @@ export const networkOf: typeof import("./workspace/network-record.ts").networkOf
   const record = await import("./workspace/network-record.ts");
   return await record.networkOf(...args);
 };
-
-/** The template of a request, built under a lock when there is none. */
-export const ensureTemplate: typeof import("./workspace/templates/ensure.ts").ensureTemplate =
-  async (...args) => {
-    const templates = await import("./workspace/templates/ensure.ts");
-    return await templates.ensureTemplate(...args);
-  };
-
-/** Starts a machine of its own from a template. */
-export const cloneTemplate: typeof import("./workspace/templates/clone.ts").cloneTemplate = async (
-  ...args
-) => {
-  const templates = await import("./workspace/templates/clone.ts");
-  return await templates.cloneTemplate(...args);
-};
-
-/** Saves a live workspace under a name; it goes on. */
-export const snapshotWorkspace: typeof import("./workspace/templates/snapshots.ts").snapshotWorkspace =
-  async (...args) => {
-    const templates = await import("./workspace/templates/snapshots.ts");
-    return await templates.snapshotWorkspace(...args);
-  };
-
-/** Starts a machine from a snapshot. */
-export const startSnapshot: typeof import("./workspace/templates/snapshots.ts").startSnapshot =
-  async (...args) => {
-    const templates = await import("./workspace/templates/snapshots.ts");
-    return await templates.startSnapshot(...args);
-  };
-
-/** Starts copies of a live workspace; it goes on. */
-export const forkWorkspace: typeof import("./workspace/templates/snapshots.ts").forkWorkspace =
-  async (...args) => {
-    const templates = await import("./workspace/templates/snapshots.ts");
-    return await templates.forkWorkspace(...args);
-  };
-
-/** Snapshots by their last use, the latest first. */
-export const listSnapshots: typeof import("./workspace/templates/snapshots.ts").listSnapshots =
-  async (...args) => {
-    const templates = await import("./workspace/templates/snapshots.ts");
-    return await templates.listSnapshots(...args);
-  };
-
-/** Removes a snapshot; machines that were started from it go on. */
-export const deleteSnapshot: typeof import("./workspace/templates/snapshots.ts").deleteSnapshot =
-  async (...args) => {
-    const templates = await import("./workspace/templates/snapshots.ts");
-    return await templates.deleteSnapshot(...args);
-  };
-
-/** Templates by their last use, the latest first. */
-export const listTemplates: typeof import("./workspace/templates/upkeep.ts").listTemplates = async (
-  ...args
-) => {
-  const templates = await import("./workspace/templates/upkeep.ts");
-  return await templates.listTemplates(...args);
-};
-
-/** Removes the template whose key begins with a prefix. */
-export const removeTemplate: typeof import("./workspace/templates/upkeep.ts").removeTemplate =
-  async (...args) => {
-    const templates = await import("./workspace/templates/upkeep.ts");
-    return await templates.removeTemplate(...args);
-  };
-
-/** Removes the least recently used templates beyond a size. */
-export const pruneTemplates: typeof import("./workspace/templates/upkeep.ts").pruneTemplates =
-  async (...args) => {
-    const templates = await import("./workspace/templates/upkeep.ts");
-    return await templates.pruneTemplates(...args);
-  };
-
-/** Builds the template that a dispatch of a plan would start from, or finds it. */
-export const buildPlanTemplate: typeof import("./workspace/templates/build-plan.ts").buildPlanTemplate =
-  async (...args) => {
-    const templates = await import("./workspace/templates/build-plan.ts");
-    return await templates.buildPlanTemplate(...args);
-  };
 
 /** Builds a root file system from an image. */
 export const buildRootfs: typeof import("./image/rootfs.ts").buildRootfs = async (...args) => {
