@@ -6,6 +6,8 @@ import type { Op } from "../base/op.ts";
 import { fileError } from "./file-error.ts";
 import { BeatWatch, ownerState, startHeartbeat } from "./heartbeat.ts";
 import {
+  identityTag,
+  isTaggedByDead,
   livenessOf,
   ownIdentity,
   type ProcessIdentity,
@@ -74,7 +76,9 @@ export async function sweepLocks(op: Op, dir: string): Promise<number> {
     if (holder === null) continue;
     const state = ownerState(holder.owner, holder.touchedAtMs);
     // A claim has one writer, who needs it for a moment, and a name of its own: nothing to race with.
-    if (name.endsWith(claimSuffix) && state !== "alive") await rm(path, { force: true });
+    if (name.endsWith(claimSuffix) && (state !== "alive" || isTaggedByDead(name))) {
+      await rm(path, { force: true });
+    }
     // A silent stranger's lock waits for whoever wants it and has the time to watch it.
     else if (state === "gone") await breakStale(op, path, holder, 0);
     else continue;
@@ -129,7 +133,8 @@ function lockTimeout(path: string, holder: Holder): MicroagentError {
 async function tryAcquire(path: string): Promise<string | null> {
   const nonce = randomHex(8);
   const body = `${JSON.stringify({ nonce, owner: ownIdentity() })}\n`;
-  const claim = `${path}.${nonce}${claimSuffix}`;
+  // Tagged, because a kill before the owner is in the file must not leave a claim of nobody.
+  const claim = `${path}.${identityTag(ownIdentity())}.${nonce}${claimSuffix}`;
   try {
     await writeFile(claim, body, { mode: 0o600, flag: "wx" });
     await link(claim, path);

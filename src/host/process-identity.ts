@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostEnvironment } from "./environment.ts";
 
@@ -43,6 +44,29 @@ export function livenessOf(identity: ProcessIdentity): Liveness {
   const { bootId, pidNamespace } = hostEnvironment;
   if (identity.bootId !== bootId || identity.pidNamespace !== pidNamespace) return "foreign";
   return startTimeOf(identity.pid) === identity.startTime ? "alive" : "dead";
+}
+
+/**
+ * An identity in the letters of a file name, `<pid>-<8 hex>-<8 hex>`. For what is named before it can be written:
+ * a process that was killed between the two still left word of whose it was.
+ */
+export function identityTag(identity: ProcessIdentity): string {
+  const { pid, startTime, bootId, pidNamespace } = identity;
+  return `${pid}-${shortHash([bootId, pidNamespace])}-${shortHash([startTime])}`;
+}
+
+/** Whether the process that a name is tagged with was one of ours here and is dead; false for a name without a tag. */
+export function isTaggedByDead(name: string): boolean {
+  const [, pid, place, start] =
+    /(?<!\d)(\d+)-([0-9a-f]{8})-([0-9a-f]{8})(?![0-9a-f])/.exec(name) ?? [];
+  const { bootId, pidNamespace } = hostEnvironment;
+  if (pid === undefined || place !== shortHash([bootId, pidNamespace])) return false;
+  const startTime = startTimeOf(Number(pid));
+  return startTime === null || start !== shortHash([startTime]);
+}
+
+function shortHash(parts: readonly (string | null)[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8);
 }
 
 /** True when exactly this process runs here and now. */

@@ -2,7 +2,13 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileError } from "../../host/file-error.ts";
 import { makeTempDir, type TempDir } from "../../host/files.ts";
-import { livenessOf, ownIdentity, parseIdentity } from "../../host/process-identity.ts";
+import {
+  identityTag,
+  isTaggedByDead,
+  livenessOf,
+  ownIdentity,
+  parseIdentity,
+} from "../../host/process-identity.ts";
 import { ensurePrivateDir } from "../../host/state-layout.ts";
 
 const ownerFile = ".owner.json";
@@ -19,7 +25,8 @@ export class Staging {
 
   async open(prefix: string): Promise<TempDir> {
     await ensurePrivateDir(this.#dir);
-    const dir = await makeTempDir(this.#dir, `${prefix}-`);
+    // Tagged, because a kill before the owner is written must not leave a directory of nobody.
+    const dir = await makeTempDir(this.#dir, `${prefix}-${identityTag(ownIdentity())}-`);
     try {
       await writeFile(join(dir.path, ownerFile), JSON.stringify(ownIdentity()), { mode: 0o600 });
     } catch (error) {
@@ -40,7 +47,7 @@ export class Staging {
       const owner = await readOwner(join(path, ownerFile));
       const gone =
         owner === null
-          ? age > ownerlessMs
+          ? isTaggedByDead(name) || age > ownerlessMs
           : owner === "dead" || (owner === "foreign" && age > foreignMs);
       if (!gone) continue;
       await rm(path, { recursive: true, force: true });
