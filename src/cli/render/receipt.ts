@@ -18,8 +18,9 @@ export function receiptText(
   const boot = result.boot;
   if (boot !== null) {
     const times = result.timingsMs;
+    const verb = times["boot/clone"] === undefined ? "booted" : "cloned";
     const parts = [
-      `booted in ${durationText(bootMs(times))} (${boot.host.accel}, kernel ${boot.kernel.image.version})`,
+      `${verb} in ${durationText(bootMs(times))} (${boot.host.accel}, kernel ${boot.kernel.image.version})`,
       ...(times.run === undefined ? [] : [`ran ${durationText(times.run)}`]),
     ];
     lines.push(dim(`${result.workspace}: ${parts.join(", ")}`));
@@ -71,7 +72,7 @@ function outputLines(result: DispatchResult): string[] {
 }
 
 function bootMs(times: Readonly<Record<string, number>>): number {
-  return ["boot/start", "boot/handshake", "boot/configure"]
+  return ["boot/start", "boot/handshake", "boot/configure", "boot/clone"]
     .map((step) => times[step] ?? 0)
     .reduce((sum, ms) => sum + ms, 0);
 }
