@@ -184,6 +184,11 @@ export const errorTable = {
     kind: "permanent",
     meaning: "A saved machine cannot be started here",
   },
+  over_budget: {
+    blame: "user",
+    kind: "resource_exhausted",
+    meaning: "A machine is larger than all machines together may be",
+  },
   snapshot_not_found: { blame: "user", kind: "not_found", meaning: "No such snapshot or template" },
   workspace_not_found: { blame: "user", kind: "not_found", meaning: "No such workspace" },
   name_taken: { blame: "user", kind: "conflict", meaning: "The workspace name is in use" },

@@ -1,0 +1,92 @@
+import { open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import { randomHex } from "../base/ids.ts";
+import { fileError } from "../host/file-error.ts";
+import { monotonicStamp } from "../host/monotonic-stamp.ts";
+import { identityOf, ownIdentity } from "../host/process-identity.ts";
+
+/*
+ * A ticket is an empty file whose name says everything: arrival, owner, group, memory, CPUs, state. So it
+ * appears whole, and looking at all of them is one read of a directory.
+ */
+export interface Ticket {
+  /** Sorts by arrival; the same while waiting and when granted. */
+  readonly name: string;
+  readonly group: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly granted: boolean;
+}
+
+export interface OwnTicket {
+  readonly name: string;
+  readonly path: string;
+}
+
+const form = /^([0-9a-z]+-[0-9a-f]+)\.(\d+)-(\w+)\.([a-z0-9]+)\.(\d+)\.(\d+)\.(waiting|granted)$/;
+
+/** Queues up. */
+export async function openTicket(
+  dir: string,
+  request: { readonly memoryMib: number; readonly cpus: number; readonly group: string },
+): Promise<OwnTicket> {
+  const name = `${monotonicStamp()}-${randomHex(4)}`;
+  const { pid, startTime } = ownIdentity();
+  const { group, memoryMib, cpus } = request;
+  const size = `${Math.ceil(memoryMib)}.${Math.ceil(cpus)}`;
+  const path = join(
+    dir,
+    `${name}.${pid}-${startTime.replace(/\W/g, "_")}.${group}.${size}.waiting`,
+  );
+  try {
+    await (await open(path, "wx", 0o600)).close();
+  } catch (error) {
+    throw fileError(error, `Ticket "${path}" cannot be written`);
+  }
+  return { name, path };
+}
+
+/** Turns a waiting ticket into a granted one. */
+export async function grantTicket(ticket: OwnTicket): Promise<OwnTicket> {
+  const path = ticket.path.replace(/waiting$/, "granted");
+  try {
+    await rename(ticket.path, path);
+  } catch (error) {
+    throw fileError(error, `Ticket "${ticket.path}" cannot be granted`);
+  }
+  return { name: ticket.name, path };
+}
+
+export async function dropTicket(ticket: OwnTicket): Promise<void> {
+  await rm(ticket.path, { force: true }).catch(() => {});
+}
+
+/** Every ticket of a living owner, by arrival. Those of dead ones are removed. */
+export async function listTickets(dir: string): Promise<readonly Ticket[]> {
+  const tickets: Ticket[] = [];
+  for (const file of (await namesIn(dir)).sort()) {
+    const match = form.exec(file);
+    if (match === null) continue;
+    const [, name = "", pid, startTime, group = "", memoryMib, cpus, state] = match;
+    if (identityOf(Number(pid))?.startTime.replace(/\W/g, "_") !== startTime) {
+      await rm(join(dir, file), { force: true }).catch(() => {});
+      continue;
+    }
+    tickets.push({
+      name,
+      group,
+      memoryMib: Number(memoryMib),
+      cpus: Number(cpus),
+      granted: state === "granted",
+    });
+  }
+  return tickets;
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return await readdir(dir).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw fileError(error, `Directory "${dir}" cannot be read`);
+  });
+}
