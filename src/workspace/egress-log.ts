@@ -35,6 +35,7 @@ export async function* followEgress(
       // Looked at before reading: what is written up to its end is not missed.
       const ended = await hasEnded(layout, name, path);
       yield* await tail.more();
+      tail.checkIntegrity();
       if (ended) return;
       await op.sleep(pollMs);
     }
@@ -78,10 +79,16 @@ class AuditTail {
       this.#file = next;
       await this.#drain(next);
     } else await next?.close();
-    const { events, integrity } = this.#reader.reading;
+    const { events } = this.#reader.reading;
     const fresh = events.slice(this.#seen);
     this.#seen = events.length;
-    if (integrity === "complete" || fresh.length > 0) return fresh;
+    return fresh;
+  }
+
+  /** `store_corrupt` once something is known to be wrong. */
+  checkIntegrity(): void {
+    const { integrity } = this.#reader.reading;
+    if (integrity === "complete") return;
     throw new MicroagentError("store_corrupt", `The audit is not complete: ${integrity.problem}`);
   }
 

@@ -66,9 +66,9 @@ test("an unknown image, kernel and profile each end in one clear error", async (
 });
 
 test("using what is not built yet is refused by name before anything starts", async () => {
-  await expect(bench.run({ exec: "true", publish: ["8080:80"] })).rejects.toMatchObject({
+  await expect(bench.run({ exec: "true", disk: ["d=./d.ext4:/d:ro"] })).rejects.toMatchObject({
     code: "not_supported_yet",
-    message: expect.stringContaining("--publish"),
+    message: expect.stringContaining("--disk"),
   });
 });
 
