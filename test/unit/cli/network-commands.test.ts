@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(stateDir, { recursive: true }));
 
-async function run(...argv: string[]) {
+async function microagent(...argv: string[]) {
   const heard = { out: "", err: "" };
   const hear = (key: "out" | "err") => async (data: string | Uint8Array) => {
     heard[key] += Buffer.from(data).toString();
@@ -46,48 +46,48 @@ async function run(...argv: string[]) {
 }
 
 test("egress shows a kept workspace's decisions, foreign text without control characters", async () => {
-  const { code, out } = await run("egress", "kept");
+  const { code, out } = await microagent("egress", "kept");
   expect(code).toBe(0);
   expect(out).toMatch(/egress_allow +a\.example +192\.0\.2\.1:443 +the host is public/);
   expect(out).not.toContain("\u001b");
 });
 
 test("egress in JSON is one document, followed one line for each decision", async () => {
-  const { out } = await run("--json", "egress", "kept");
+  const { out } = await microagent("--json", "egress", "kept");
   const document = JSON.parse(out);
   expect(document).toMatchObject({ workspace: "kept", integrity: "complete" });
   expect(document.egress).toHaveLength(2);
-  const followed = await run("--json", "egress", "kept", "--follow");
+  const followed = await microagent("--json", "egress", "kept", "--follow");
   const lines = followed.out.trim().split("\n");
   expect(lines.map((line) => JSON.parse(line))).toEqual(document.egress);
 });
 
 test("a damaged audit shows what stood before it, says so, and ends with 1", async () => {
   await appendFile(log, "not a line\n");
-  const text = await run("egress", "kept");
+  const text = await microagent("egress", "kept");
   expect(text.code).toBe(1);
   expect(text.out).toContain("a.example");
   expect(text.err).toContain("warning: the audit is not complete");
-  const json = await run("--json", "egress", "kept");
+  const json = await microagent("--json", "egress", "kept");
   expect(json.code).toBe(1);
   expect(JSON.parse(json.out).integrity).toEqual({ problem: expect.any(String) });
-  const followed = await run("egress", "kept", "--follow");
+  const followed = await microagent("egress", "kept", "--follow");
   expect(followed.code).toBe(1);
 });
 
 test("network shows mode, egress and ports", async () => {
-  const { code, out } = await run("network", "kept");
+  const { code, out } = await microagent("network", "kept");
   expect(code).toBe(0);
   expect(out).toMatch(/mode +user\n/);
   expect(out).toMatch(/published +\[::1\]:8080 -> 80\n/);
-  const json = await run("--json", "network", "kept");
+  const json = await microagent("--json", "network", "kept");
   expect(JSON.parse(json.out)).toMatchObject({ workspace: "kept", mode: "user", egress: "strict" });
 });
 
 test.each(["egress", "network"])(
   "%s of a workspace that is not there is one error",
   async (name) => {
-    const { code, err } = await run(name, "absent");
+    const { code, err } = await microagent(name, "absent");
     expect(code).toBe(1);
     expect(err).toContain('Workspace "absent" does not exist');
   },
