@@ -8,6 +8,7 @@ import { createInterceptor } from "../egress/swap/create-interceptor.ts";
 import { guestBundlePaths, guestJavaPaths, guestTrust } from "../egress/swap/guest-trust.ts";
 import { mergeSwapRules } from "../egress/swap/providers.ts";
 import type { SwapRule } from "../egress/swap/rule.ts";
+import { hostEnvironment } from "../host/environment.ts";
 import { parseNamedSecret } from "../secret/named.ts";
 import { resolveSecretText } from "../secret/resolve.ts";
 import { readSettingsFile } from "../spec/settings-file.ts";
@@ -28,7 +29,7 @@ export interface OpenSwap {
 export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> {
   const { providers, configFile, caFiles } = request;
   // A literal is refused here too, for callers that have no spec to check it.
-  for (const text of providers) if (text.includes("=")) parseNamedSecret(text);
+  for (const text of providers) if (text.includes("=")) warnIfUnset(op, text);
   const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
   const swaps = mergeSwapRules(providers, fromFile);
   const extraRootsPem: string[] = [];
@@ -46,6 +47,16 @@ export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> 
       env = await trustIn(step, agent, interceptor.caCertificatePem, swaps);
     },
   };
+}
+
+/** A key that is missing is told before the run; its requests alone fail, the rest may do without. */
+function warnIfUnset(op: Op, text: string): void {
+  const { name, ref } = parseNamedSecret(text);
+  if (ref.scheme !== "env" || (hostEnvironment.env(ref.variable) ?? "") !== "") return;
+  op.report({
+    kind: "warning",
+    text: `The key of "${name}" is not there: environment variable "${ref.variable}" is not set, so its requests will be refused`,
+  });
 }
 
 async function resolveSecret(reference: string): Promise<Uint8Array> {

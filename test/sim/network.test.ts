@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { withOp } from "../../src/base/op.ts";
+import { type ProgressListener, withOp } from "../../src/base/op.ts";
 import { type HostRule, parseHostRule } from "../../src/egress/host-rule.ts";
 import { defaultEgressCaps, type EgressPolicy } from "../../src/egress/policy.ts";
 import { type AttachmentRequest, nothingAttached } from "../../src/workspace/attachments.ts";
@@ -58,7 +58,11 @@ function networkWith(
 async function run(
   attach: AttachmentRequest,
   program: (run: ProgramRun) => Promise<number>,
-  more: { readonly guest?: GuestScript; readonly outputDir?: string | null } = {},
+  more: {
+    readonly guest?: GuestScript;
+    readonly outputDir?: string | null;
+    readonly onProgress?: ProgressListener;
+  } = {},
 ): Promise<DispatchResult> {
   const { engine } = await memoryEngine(dir, {
     guest: () => ({ ...more.guest, programs: { body: program } }),
@@ -70,7 +74,11 @@ async function run(
   });
   // Nothing here hangs; what is loaded with the first run may take its time.
   const bounds = { pullMs: 5_000, bootMs: 20_000 };
-  return await dispatch(engine, { ...request, boot: { ...request.boot, attach, bounds } });
+  return await dispatch(
+    engine,
+    { ...request, boot: { ...request.boot, attach, bounds } },
+    { onProgress: more.onProgress },
+  );
 }
 
 /** GETs over a call of the guest's, as its network stack would: the answer's text, or the refusal's code. */
@@ -356,6 +364,7 @@ test("the log of a running guest can be followed, that of a kept one read, its n
 test("a swap puts its authority where the guest looks, and a placeholder where the key would be", async () => {
   const swap = { providers: ["anthropic=env:UNSET_HERE"], configFile: null, caFiles: [] };
   const seen: Record<string, string | undefined> = {};
+  const warnings: string[] = [];
   const result = await run(
     networkWith({}, { swap }),
     async (body) => {
@@ -371,8 +380,14 @@ test("a swap puts its authority where the guest looks, and a placeholder where t
         files: { "/etc/ssl/certs/ca-certificates.crt": "# the image's roots\n" },
         programs: {},
       },
+      onProgress: (event) => {
+        if (event.kind === "warning") warnings.push(event.text);
+      },
     },
   );
+  expect(warnings).toEqual([
+    'The key of "anthropic" is not there: environment variable "UNSET_HERE" is not set, so its requests will be refused',
+  ]);
   expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
   expect(seen.key).toBe("microagent-placeholder-key");
   expect(seen.ca).toContain("BEGIN CERTIFICATE");
