@@ -151,6 +151,8 @@ export interface DiskAttachment {
   readonly durability: "durable" | "disposable";
   /** What a copy-on-write disk lies on, the lowest layer first; with it `path` is made by the backend. */
   readonly layers?: readonly DiskLayer[] | undefined;
+  /** `path` was written by an earlier machine, and goes on as it was left. */
+  readonly continues?: boolean | undefined;
 }
 
 /** One running VM. Owned by whoever started it. */

@@ -12,7 +12,7 @@ import { powerOn } from "./power-on.ts";
 import { type Prepared, prepareHost, prepareImage } from "./prepare.ts";
 import type { TemplateUse } from "./templates/template.ts";
 import { Workspace } from "./workspace.ts";
-import { openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
+import { type OpenDirectory, openWorkspaceDir, type WorkspaceDir } from "./workspace-dir.ts";
 
 /** Everything a boot depends on; no value is left to be guessed. */
 export interface BootRequest {
@@ -33,6 +33,8 @@ export interface BootRequest {
   readonly bounds: BootBounds;
   /** Keeps the machine in a form that can be saved. Default false. */
   readonly saveable?: boolean | undefined;
+  /** Where the workspace lives; by default in a directory that goes with it. */
+  readonly directory?: OpenDirectory | undefined;
 }
 
 /** Milliseconds each part may take. */
@@ -87,10 +89,7 @@ export async function boot(
       cpus: request.cpus,
       kernel: kernel.image,
       initramfsPath: initramfs,
-      disks: [
-        { id: "base", path: base.path, readOnly: true, durability: "disposable" },
-        { id: "scratch", path: scratch, readOnly: false, durability: "disposable" },
-      ],
+      disks: [{ id: "base", path: base.path, readOnly: true, durability: "disposable" }, scratch],
       cmdline: [],
       consolePath: directory.consolePath,
       saveable: request.saveable === true && choice.snapshots !== null,
@@ -131,13 +130,23 @@ export async function boot(
 }
 
 async function prepareDirectory(op: Op, engine: Engine, request: BootRequest, undo: CleanupStack) {
-  const directory: WorkspaceDir = await openWorkspaceDir(op, engine.layout, request.name);
+  const directory = await openDirectory(op, engine, request);
   undo.defer(() => directory.release());
   const [scratch, attachments] = await op.together([
-    (side) => side.step("scratch", (step) => directory.makeScratch(step, request.sizeMib)),
+    (side) => side.step("scratch", (step) => directory.scratch(step, request.sizeMib)),
     (side) => prepareAttachments(side, request, directory, undo),
   ]);
   return { directory, scratch, attachments };
+}
+
+/** The directory of a request. */
+export async function openDirectory(
+  op: Op,
+  engine: Engine,
+  request: BootRequest,
+): Promise<WorkspaceDir> {
+  if (request.directory !== undefined) return await request.directory(op);
+  return await openWorkspaceDir(op, engine.layout, request.name);
 }
 
 async function prepareAttachments(

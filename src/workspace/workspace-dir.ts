@@ -10,7 +10,7 @@ import { withLock } from "../host/lock.ts";
 import { identityOf } from "../host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
 import { makeEmptyExt4 } from "../image/ext4/empty.ts";
-import type { Machine } from "../supervisor/port.ts";
+import type { DiskAttachment, Machine } from "../supervisor/port.ts";
 
 /**
  * The directory of one running workspace and the lease that names its owner. It lives below the
@@ -19,7 +19,10 @@ import type { Machine } from "../supervisor/port.ts";
 export interface WorkspaceDir {
   readonly path: string;
   readonly consolePath: string;
-  makeScratch(op: Op, sizeMib: number): Promise<string>;
+  /** Whether what the guest writes has to survive the host. */
+  readonly durability: DiskAttachment["durability"];
+  /** The writable disk, made when there is none yet. */
+  scratch(op: Op, sizeMib: number): Promise<DiskAttachment>;
   /** Notes whose process the machine is, so that a later run can collect it. */
   recordMachine(supervisor: string, machine: Machine): Promise<void>;
   writeRecord(fileName: string, value: unknown): Promise<void>;
@@ -33,6 +36,18 @@ export interface WorkspaceDir {
   readonly keepFailure: MicroagentError | null;
   /** Gives the lease back and removes or moves the directory. May be called again. */
   release(): Promise<void>;
+}
+
+/** Opens the directory of a workspace. */
+export type OpenDirectory = (op: Op) => Promise<WorkspaceDir>;
+
+/** The writable disk's id and, as long as it lies on nothing, its file. */
+export const scratchDisk = "scratch";
+export const scratchFile = "scratch.ext4";
+
+/** An empty file system for what a guest writes. */
+export async function makeScratch(op: Op, path: string, sizeMib: number): Promise<void> {
+  await makeEmptyExt4(op, path, sizeMib * 1024 * 1024, { label: "scratch" });
 }
 
 /** Claims a workspace name. `name_taken` when it is in use, `no_space` when the disk is full. */
@@ -65,10 +80,11 @@ export async function openWorkspaceDir(
   return {
     path,
     consolePath: join(path, "serial.log"),
-    async makeScratch(op, sizeMib) {
-      const scratch = join(path, "scratch.ext4");
-      await makeEmptyExt4(op, scratch, sizeMib * 1024 * 1024, { label: "scratch" });
-      return scratch;
+    durability: "disposable",
+    async scratch(op, sizeMib) {
+      const scratch = join(path, scratchFile);
+      await makeScratch(op, scratch, sizeMib);
+      return { id: scratchDisk, path: scratch, readOnly: false, durability: "disposable" };
     },
     async recordMachine(supervisor, machine) {
       const vmm = machine.pid === null ? null : identityOf(machine.pid);

@@ -126,8 +126,8 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
 
 /** Copy-on-write disks are made here: nothing but this machine ever uses them. */
 async function makeOverlays(plan: QemuPlan): Promise<void> {
-  for (const { path, layers } of plan.disks) {
-    if (layers !== undefined && layers.length > 0) {
+  for (const { path, layers, continues } of plan.disks) {
+    if (layers !== undefined && layers.length > 0 && continues !== true) {
       await makeOverlay(path, await virtualSize(layers));
     }
   }

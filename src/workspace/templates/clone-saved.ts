@@ -4,13 +4,13 @@ import { CleanupStack } from "../../base/cleanup.ts";
 import type { Op } from "../../base/op.ts";
 import type { DiskAttachment, MachineRequest } from "../../supervisor/port.ts";
 import { openAttachments } from "../attachments.ts";
-import type { BootRequest } from "../boot.ts";
+import { type BootRequest, openDirectory } from "../boot.ts";
 import { connectAgent } from "../connect-agent.ts";
 import type { Engine } from "../engine.ts";
 import { networkRecord, networkRecordFile } from "../network-record.ts";
 import type { Prepared } from "../prepare.ts";
 import { Workspace } from "../workspace.ts";
-import { openWorkspaceDir } from "../workspace-dir.ts";
+import type { WorkspaceDir } from "../workspace-dir.ts";
 import { blamingSaved } from "./broken.ts";
 import { linkSaved, type OwnFiles } from "./link-saved.ts";
 import type { Manifest } from "./manifest.ts";
@@ -38,7 +38,7 @@ export async function cloneSaved(
   await using undo = new CleanupStack();
   const pin = await engine.images.pin(op, prepared.image);
   undo.defer(async () => await pin[Symbol.asyncDispose]());
-  const directory = await openWorkspaceDir(op, engine.layout, request.name);
+  const directory = await openDirectory(op, engine, request);
   undo.defer(() => directory.release());
   const owner = { name: request.name, directory: directory.path };
   const attachments = await openAttachments(op, request.attach, owner);
@@ -52,11 +52,15 @@ export async function cloneSaved(
     choice.host,
   );
   const started = async (step: Op) => {
-    const machine = await choice.supervisor.start(step, plan);
+    const machine = await step.step("start", (part) => choice.supervisor.start(part, plan));
     undo.defer(() => machine.kill("the clone failed").then(() => {}));
-    await machine.freezer?.resume(step);
-    const agent = await connectAgent(step, machine, attachments.calls);
-    await agent.resume(step, renewalFor(step.clock, request.hostname, attachments));
+    const agent = await step.step("handshake", async (part) => {
+      await machine.freezer?.resume(part);
+      return await connectAgent(part, machine, attachments.calls);
+    });
+    await step.step("renew", (part) =>
+      agent.resume(part, renewalFor(part.clock, request.hostname, attachments)),
+    );
     return { machine, agent };
   };
   const { machine, agent } = await blamingSaved(
@@ -93,7 +97,7 @@ export async function cloneSaved(
 function machineRequest(
   prepared: Prepared,
   own: OwnFiles,
-  directory: { readonly path: string; readonly consolePath: string },
+  directory: Pick<WorkspaceDir, "path" | "consolePath" | "durability">,
   request: BootRequest,
 ): MachineRequest {
   const { base, kernel, initramfs } = prepared;
@@ -102,7 +106,7 @@ function machineRequest(
       id,
       path: join(directory.path, `${id}.qcow2`),
       readOnly: false,
-      durability: "disposable",
+      durability: directory.durability,
       layers,
     }),
   );

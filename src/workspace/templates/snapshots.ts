@@ -9,6 +9,7 @@ import type { BootRequest } from "../boot.ts";
 import type { Engine } from "../engine.ts";
 import { type Prepared, prepare } from "../prepare.ts";
 import type { Workspace } from "../workspace.ts";
+import type { OpenDirectory } from "../workspace-dir.ts";
 import { broken } from "./broken.ts";
 import { cloneSaved } from "./clone-saved.ts";
 import { templateFormat, templateKey } from "./key.ts";
@@ -31,6 +32,8 @@ export interface SnapshotStart {
   readonly attach?: AttachmentRequest | undefined;
   /** Bounds start and first answer, in milliseconds. */
   readonly bootMs: number;
+  /** As in `BootRequest`. */
+  readonly directory?: OpenDirectory | undefined;
 }
 
 /**
@@ -43,9 +46,9 @@ export async function snapshotWorkspace(
   engine: Engine,
   workspace: Workspace,
   tag: string,
+  parent: string = engine.layout.snapshots,
 ): Promise<Snapshot> {
   checkTag(tag);
-  const parent = engine.layout.snapshots;
   if ((await findSaved(op, parent, tag)).kind !== "none") throw taken(tag);
   await using undo = new CleanupStack();
   const prepared = await prepare(op, engine, workspace.request, undo);
@@ -67,8 +70,9 @@ export async function startSnapshot(
   engine: Engine,
   tag: string,
   start: SnapshotStart,
+  parent: string = engine.layout.snapshots,
 ): Promise<Workspace> {
-  const found = await findSaved(op, engine.layout.snapshots, tag);
+  const found = await findSaved(op, parent, tag);
   if (found.kind === "none") throw notFound(tag);
   if (found.kind === "broken") throw broken(found.reason);
   const boot = bootOf(found.manifest, start);
@@ -82,14 +86,21 @@ export async function startSnapshot(
 }
 
 /** Snapshots by their last use, the latest first. */
-export async function listSnapshots(engine: Engine): Promise<readonly Stored[]> {
-  return await listSaved(engine.layout.snapshots);
+export async function listSnapshots(
+  engine: Pick<Engine, "layout">,
+  parent: string = engine.layout.snapshots,
+): Promise<readonly Stored[]> {
+  return await listSaved(parent);
 }
 
 /** Removes a snapshot; machines that were started from it go on. `snapshot_not_found`. */
-export async function deleteSnapshot(engine: Engine, tag: string): Promise<void> {
+export async function deleteSnapshot(
+  engine: Pick<Engine, "layout">,
+  tag: string,
+  parent: string = engine.layout.snapshots,
+): Promise<void> {
   checkTag(tag);
-  if (!(await removeSaved(join(engine.layout.snapshots, tag)))) throw notFound(tag);
+  if (!(await removeSaved(join(parent, tag)))) throw notFound(tag);
 }
 
 /**
@@ -131,6 +142,7 @@ function requestOf(request: BootRequest, start: SnapshotStart): BootRequest {
     hostname: start.hostname,
     attach: start.attach ?? nothingAttached,
     bounds: { ...request.bounds, bootMs: start.bootMs },
+    directory: start.directory,
   };
 }
 
@@ -153,6 +165,7 @@ function bootOf(manifest: Manifest, start: SnapshotStart): BootRequest {
     sizeMib,
     attach: start.attach ?? nothingAttached,
     bounds: { pullMs, bootMs: start.bootMs },
+    directory: start.directory,
   };
 }
 
