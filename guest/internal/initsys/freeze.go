@@ -19,6 +19,7 @@ func (m *machine) Quiesce() *wire.Failure {
 		thaw()
 		return wire.Fail(wire.IOError, "Could not stop the workload's processes within "+freezeWait.String())
 	}
+	m.coverBootID()
 	unix.Sync()
 	return nil
 }

@@ -23,8 +23,10 @@ type machine struct {
 	asked       ways
 	root        *root // nil until the root is switched
 	named       wire.Identity
-	secrets     bool   // whether their file system is mounted
-	pressed     []byte // memory taken away from the workload
+
+	bootIDCovered bool
+	secrets       bool   // whether their file system is mounted
+	pressed       []byte // memory taken away from the workload
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
