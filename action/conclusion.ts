@@ -1,4 +1,4 @@
-import { type DispatchResult, exitCodeFor, type Termination } from "../src/index.ts";
+import type { DispatchResult, Termination } from "../src/index.ts";
 import type { FailCause } from "./settings.ts";
 
 /** How a run counts for the job. */
@@ -61,5 +61,3 @@ export function sentenceOf(end: Termination): string {
       return end.error.message;
   }
 }
-
-export { exitCodeFor };

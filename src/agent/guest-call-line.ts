@@ -43,7 +43,7 @@ const schemas = {
 export function parseGuestCall(line: string): GuestCall | BadCall {
   const value = parseObject(line);
   if (value === null) return { code: "failed", message: "Wanted one JSON object and a newline" };
-  const name = value["op"];
+  const name = value.op;
   if (typeof name !== "string" || !Object.hasOwn(schemas, name)) {
     return { code: "unsupported", message: `No operation "${printable(String(name), 32)}"` };
   }

@@ -17,6 +17,21 @@ const quickClock: Clock = {
   monotonic: () => performance.now() * 200,
   after: (ms, callback) => realClock.after(ms / 200, callback),
 };
+/** Time passes by sleeping alone, so that a busy host cannot let the bound strike before the lock gives up. */
+function sleepersClock(boundMs: number): Clock {
+  let passedMs = 0;
+  return {
+    now: () => Date.now(),
+    monotonic: () => passedMs,
+    after(ms, callback) {
+      if (ms >= boundMs) return () => {};
+      return realClock.after(0, () => {
+        passedMs += ms;
+        callback();
+      });
+    },
+  };
+}
 let compiled: Compiled;
 let dir: string;
 let children: ChildProcess[];
@@ -103,8 +118,11 @@ describe("withLock", () => {
     const child = start(1, "die-inside");
     await until(async () => (await logLines()).length === 1);
     const notes: Progress[] = [];
-    const attempt = withOp("t", { timeoutMs: 900, onProgress: (e) => notes.push(e) }, (op) =>
-      withLock(op, join(dir, "a.lock"), async () => "mine", { waitNote: "Waiting for the pull" }),
+    const attempt = withOp(
+      "t",
+      { timeoutMs: 900, clock: sleepersClock(900), onProgress: (e) => notes.push(e) },
+      (op) =>
+        withLock(op, join(dir, "a.lock"), async () => "mine", { waitNote: "Waiting for the pull" }),
     );
     await expect(attempt).rejects.toMatchObject({
       code: "lock_timeout",
@@ -152,7 +170,7 @@ describe("withLock", () => {
     const path = join(dir, "a.lock");
     const owner = { ...ownIdentity(), bootId: "another boot" };
     await writeFile(path, JSON.stringify({ owner, nonce: "n" }));
-    const attempt = (timeoutMs: number, clock = realClock) =>
+    const attempt = (timeoutMs: number, clock = sleepersClock(timeoutMs)) =>
       withOp("t", { timeoutMs, clock }, (op) => op.race(withLock(op, path, async () => "mine")));
     await expect(attempt(300)).rejects.toMatchObject({ code: "lock_timeout" });
     // Old by the wall clock only, as after a jump: the next beat may come any moment.
