@@ -15,6 +15,10 @@ import type { RunPlan, Surface } from "./spec/plan.ts";
 import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
 import { type RunExtras, runPlanOnce } from "./workspace/run-plan.ts";
 
+export type { ExecResult as GuestExecResult, Execution } from "./agent/exec.ts";
+export type { RunResult } from "./agent/run.ts";
+export type { TreeEntry } from "./agent/tree.ts";
+export type { Disturbance, GuestWatch, WatchAnswer } from "./agent/watching.ts";
 export {
   type Blame,
   type ErrorCode,
@@ -23,8 +27,15 @@ export {
   isMicroagentError,
   MicroagentError,
 } from "./base/errors.ts";
-export { freshName } from "./base/ids.ts";
-export { type Op, type Progress, type ProgressListener, withOp } from "./base/op.ts";
+export { freshName, randomHex } from "./base/ids.ts";
+export {
+  type Op,
+  type Progress,
+  type ProgressListener,
+  realClock,
+  startOp,
+  withOp,
+} from "./base/op.ts";
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";
@@ -60,6 +71,12 @@ export { type Problem, problemsOf } from "./spec/problem.ts";
 export { profiles } from "./spec/profiles.ts";
 export { renderPlan } from "./spec/render-plan.ts";
 export { packageVersion } from "./version.ts";
+export {
+  type Admission,
+  type AdmissionRequest,
+  admit,
+  type Budget,
+} from "./workspace/admission.ts";
 export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion.ts";
 export type { AuditReceipt } from "./workspace/audit-receipt.ts";
 export type { BootReport, BootRequest } from "./workspace/boot.ts";
@@ -73,6 +90,18 @@ export {
   type Interruption,
 } from "./workspace/dispatch.ts";
 export type { Engine } from "./workspace/engine.ts";
+export { type GuestCommand, guestCommand } from "./workspace/guest-command.ts";
+export {
+  type CopiedOut,
+  copyIntoGuest,
+  copyOutOfGuest,
+  type GuestFileOptions,
+  globGuest,
+  makeGuestDirectory,
+  readGuestFile,
+  writeGuestFile,
+} from "./workspace/guest-files.ts";
+export { openGuestPort } from "./workspace/guest-port.ts";
 export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";

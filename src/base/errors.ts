@@ -219,6 +219,11 @@ export const errorTable = {
     kind: "permanent",
     meaning: "The command never started in the guest",
   },
+  command_failed: {
+    blame: "guest",
+    kind: "permanent",
+    meaning: "A command that had to succeed did not",
+  },
   guest_file_not_found: {
     blame: "user",
     kind: "not_found",

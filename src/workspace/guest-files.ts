@@ -1,0 +1,196 @@
+import { basename, dirname, join } from "node:path/posix";
+import type { TreeEntry } from "../agent/tree.ts";
+import { singleFileTree, treeEntry } from "../agent/tree.ts";
+import { MicroagentError } from "../base/errors.ts";
+import type { Op } from "../base/op.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface GuestFileOptions {
+  /** Permission bits; default 0644, directories 0755. */
+  readonly mode?: number | undefined;
+  /** `uid:gid` by number; default root. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+/** The bytes of one file. `guest_file_not_found`, `output_refused` beyond `bytesMax`. */
+export async function readGuestFile(
+  op: Op,
+  workspace: Workspace,
+  path: string,
+  bytesMax: number,
+): Promise<Buffer> {
+  // A link is followed here, because a tree brings links as links.
+  const entry = await workspace.explaining("reading a file", workspace.agent.stat(op, path));
+  if (entry.type !== "file") {
+    throw new MicroagentError("invalid_argument", `"${path}" is a ${entry.type}, wanted a file`);
+  }
+  const parts: Uint8Array[] = [];
+  const items = await workspace.get(op, await resolved(op, workspace, path), {
+    maxEntries: 1,
+    maxBytes: bytesMax,
+  });
+  for await (const item of items) {
+    // A copy: the buffer belongs to the channel.
+    if (item.kind === "data") parts.push(Uint8Array.prototype.slice.call(item.data));
+    else if (item.kind === "hole") parts.push(new Uint8Array(item.bytes));
+    else if (item.kind === "end" && item.truncated) {
+      throw new MicroagentError("output_refused", `"${path}" is larger than ${bytesMax} bytes`);
+    }
+  }
+  return Buffer.concat(parts);
+}
+
+const linksMax = 40;
+
+/** The path behind symbolic links. */
+async function resolved(op: Op, workspace: Workspace, path: string): Promise<string> {
+  let at = path;
+  for (let count = 0; count < linksMax; count++) {
+    const { type, link } = await workspace.agent.stat(op, at, { follow: false });
+    if (type !== "symlink" || link === null) return at;
+    at = link.startsWith("/") ? link : join(dirname(at), link);
+  }
+  throw new MicroagentError("invalid_argument", `"${path}" has more than ${linksMax} links`);
+}
+
+/** Writes one file, with the directories above it. */
+export async function writeGuestFile(
+  op: Op,
+  workspace: Workspace,
+  path: string,
+  data: Uint8Array,
+  options: GuestFileOptions = {},
+): Promise<void> {
+  const { mode = 0o644, owner = { uid: 0, gid: 0 } } = options;
+  const nowSeconds = Math.floor(op.clock.now() / 1000);
+  await workspace.put(op, path, singleFileTree(data, { mode, ...owner, mtimeSeconds: nowSeconds }));
+}
+
+/** Makes a directory and those above it; one that is there stays as it is. */
+export async function makeGuestDirectory(
+  op: Op,
+  workspace: Workspace,
+  path: string,
+  options: GuestFileOptions = {},
+): Promise<void> {
+  const { mode = 0o755, owner = { uid: 0, gid: 0 } } = options;
+  const entry = treeEntry({ path: "", type: "dir", mode, ...owner });
+  async function* tree() {
+    yield { kind: "entry" as const, entry };
+  }
+  await workspace.put(op, path, tree());
+}
+
+/** Copies a host file or directory to a guest path. */
+export async function copyIntoGuest(
+  op: Op,
+  workspace: Workspace,
+  hostPath: string,
+  guestPath: string,
+): Promise<void> {
+  const { readHostTree } = await import("../agent/host-tree.ts");
+  await workspace.put(op, guestPath, readHostTree(op, hostPath));
+}
+
+/** What was brought out, and what was left. */
+export interface CopiedOut {
+  /** Relative to the host path. */
+  readonly files: readonly string[];
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Copies a guest file or directory to a host path: regular files and directories, with their bounds. */
+export async function copyOutOfGuest(
+  op: Op,
+  workspace: Workspace,
+  guestPath: string,
+  hostPath: string,
+  caps: { readonly maxEntries: number; readonly maxBytes: number },
+): Promise<CopiedOut> {
+  const { writeHostTree } = await import("../agent/host-tree.ts");
+  const path = await resolved(op, workspace, guestPath);
+  const { type } = await workspace.agent.stat(op, path);
+  const items = await workspace.get(op, path, caps);
+  const isFile = type === "file";
+  const { files, skipped, failure } = await writeHostTree(
+    op,
+    isFile ? named(items, basename(hostPath)) : items,
+    isFile ? dirname(hostPath) : hostPath,
+  );
+  if (failure !== null) throw failure;
+  return { files: files.map((file) => file.path), skipped };
+}
+
+/** A tree that is one file, with a name. */
+async function* named<Item extends { readonly kind: string }>(
+  items: AsyncIterable<Item>,
+  name: string,
+): AsyncIterable<Item> {
+  for await (const item of items) {
+    if (item.kind !== "entry") yield item;
+    else {
+      const { entry } = item as unknown as { readonly entry: TreeEntry };
+      yield { ...item, entry: { ...entry, path: name, pathBytes: null } };
+    }
+  }
+}
+
+const globEntriesMax = 100_000;
+
+/**
+ * Paths that match a pattern with `*`, `?`, `[abc]` in a name and `**` for any directories, in byte order.
+ * Links to directories are not followed.
+ */
+export async function globGuest(
+  op: Op,
+  workspace: Workspace,
+  pattern: string,
+): Promise<readonly string[]> {
+  if (!pattern.startsWith("/")) {
+    throw new MicroagentError("invalid_argument", `Pattern "${pattern}" does not begin with "/"`);
+  }
+  const found = new Set<string>();
+  let seen = 0;
+  const list = async (dir: string): Promise<readonly TreeEntry[]> => {
+    const entries = await workspace.agent.readdir(op, dir === "" ? "/" : dir).catch(() => {
+      op.check();
+      return [];
+    });
+    seen += entries.length;
+    if (seen <= globEntriesMax) return entries;
+    throw new MicroagentError(
+      "invalid_argument",
+      `Pattern "${pattern}" looks at more than ${globEntriesMax} files`,
+    );
+  };
+  const walk = async (dir: string, parts: readonly string[]): Promise<void> => {
+    const [part = "", ...rest] = parts;
+    if (part === "**") await walk(dir, rest);
+    const matches = part === "**" ? null : nameMatcher(part);
+    for (const { path: name, type } of await list(dir)) {
+      const path = `${dir}/${name}`;
+      if (matches === null) {
+        if (type === "dir" && !name.startsWith(".")) await walk(path, parts);
+      } else if (matches(name)) {
+        if (rest.length === 0) found.add(path);
+        else if (type === "dir" || type === "symlink") await walk(path, rest);
+      }
+    }
+  };
+  await walk(
+    "",
+    pattern.split("/").filter((part) => part !== ""),
+  );
+  return [...found].sort();
+}
+
+function nameMatcher(part: string): (name: string) => boolean {
+  const source = part.replace(/\[[^\]/]+\]|[*?]|[^*?[]+|\[/g, (piece) => {
+    if (piece === "*") return "[^/]*";
+    if (piece === "?") return "[^/]";
+    if (piece.length > 2 && piece.startsWith("[")) return piece.replace("[!", "[^");
+    return piece.replace(/[.+^${}()|\\[\]]/g, "\\$&");
+  });
+  const pattern = new RegExp(`^${source}$`, "s");
+  return (name) => pattern.test(name) && (part.startsWith(".") || !name.startsWith("."));
+}
