@@ -55,8 +55,9 @@ export function define(command: Command, terminal: Terminal): void {
     const engine = await import("../../index.ts");
     const plan = await engine.planRun("dispatch", given.flags, given.file);
     const opened = engine.createEngine(engine.stateLayout({ stateDir: given.stateDir }));
+    const show = (_stream: unknown, data: Uint8Array) => void terminal.writeErr(data);
     const template = await withProgress(terminal, "template", (op) =>
-      engine.buildPlanTemplate(op, opened, plan, (_stream, data) => void terminal.writeErr(data)),
+      engine.buildPlanTemplate(op, opened, plan, terminal.json ? undefined : show),
     );
     if (terminal.json) {
       await print({
