@@ -106,6 +106,8 @@ export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspa
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
+export { powerOnAgain } from "./workspace/power-again.ts";
+export { type PublishedPorts, publishPorts } from "./workspace/published-ports.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export {
   buildPlanTemplate,

@@ -114,6 +114,7 @@ export async function boot(
     agent: powered.agent,
     directory,
     attachments,
+    disks: [scratch],
     report: {
       image,
       base,

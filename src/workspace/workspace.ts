@@ -4,7 +4,13 @@ import type { TreeItem } from "../agent/tree.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Clock, Op } from "../base/op.ts";
-import type { Freezer, Machine, MachineExit, Snapshots } from "../supervisor/port.ts";
+import type {
+  DiskAttachment,
+  Freezer,
+  Machine,
+  MachineExit,
+  Snapshots,
+} from "../supervisor/port.ts";
 import type { Attachments } from "./attachments.ts";
 import type { BootReport, BootRequest } from "./boot.ts";
 import { explainFailure } from "./machine-failure.ts";
@@ -19,6 +25,8 @@ interface WorkspaceParts {
   readonly agent: Agent;
   readonly directory: WorkspaceDir;
   readonly attachments: Attachments;
+  /** The writable disks it was started with. */
+  readonly disks: readonly DiskAttachment[];
   readonly report: BootReport;
   readonly clock: Clock;
   readonly release: CleanupStack;
@@ -72,6 +80,11 @@ export class Workspace {
   /** Directory with the console log and the disks of this workspace. */
   get directory(): WorkspaceDir {
     return this.#parts.directory;
+  }
+
+  /** The writable disks it was started with. */
+  get disks(): readonly DiskAttachment[] {
+    return this.#parts.disks;
   }
 
   /** Its network, published ports and secrets. */

@@ -42,7 +42,7 @@ function withoutOwn(attach: AttachmentRequest): AttachmentRequest {
 }
 
 async function prepareGuest(op: Op, workspace: Workspace, request: TemplateRequest) {
-  const { setup, shell, files, ready, onOutput = () => {} } = request;
+  const { setup, shell, files, ready, prepare, onOutput = () => {} } = request;
   const env = { ...workspace.attachments.env, ...request.env };
   const started = op.clock.monotonic();
   const remainingMs = () => Math.max(1, request.setupTimeoutMs - (op.clock.monotonic() - started));
@@ -54,6 +54,9 @@ async function prepareGuest(op: Op, workspace: Workspace, request: TemplateReque
     await op.step("setup", (step) => runSetup(step, workspace, commands, sink));
   }
   const variables = environmentOf(workspace.report.image.config, env);
+  if (prepare !== undefined) {
+    await op.step("prepare", (step) => prepare.run(step, workspace), { timeoutMs: remainingMs() });
+  }
   if (ready !== null) {
     await op.step("ready", (step) => awaitReady(step, workspace, ready, variables));
   }

@@ -47,10 +47,8 @@ export async function cloneSaved(
   const own = await linkSaved(source.path, source.manifest, directory.path);
 
   const { choice, image, base, kernel } = prepared;
-  const plan = choice.supervisor.plan(
-    machineRequest(prepared, own, directory, request),
-    choice.host,
-  );
+  const machineWanted = machineRequest(prepared, own, directory, request);
+  const plan = choice.supervisor.plan(machineWanted, choice.host);
   const started = async (step: Op) => {
     const machine = await step.step("start", (part) => choice.supervisor.start(part, plan));
     undo.defer(() => machine.kill("the clone failed").then(() => {}));
@@ -79,6 +77,7 @@ export async function cloneSaved(
     agent,
     directory,
     attachments,
+    disks: machineWanted.disks.filter((disk) => !disk.readOnly),
     report: {
       image,
       base,

@@ -39,6 +39,7 @@ export async function templateKey(
     env: Object.entries(request.env).sort(([a], [b]) => (a < b ? -1 : 1)),
     files,
     ready: request.ready,
+    ...(request.prepare === undefined ? {} : { prepare: request.prepare.key }),
   };
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

@@ -21,8 +21,16 @@ export interface TemplateRequest {
   readonly ready: ReadyCommand | null;
   /** What setup and readiness may take together. */
   readonly setupTimeoutMs: number;
+  /** What a program does in the machine itself, after setup and before readiness. */
+  readonly prepare?: PrepareStep | undefined;
   /** Takes what setup prints. */
   readonly onOutput?: ((stream: "stdout" | "stderr", data: Uint8Array) => void) | undefined;
+}
+
+export interface PrepareStep {
+  /** Changes whenever the step would leave another machine: it is part of the template's key. */
+  readonly key: string;
+  run(op: Op, workspace: Workspace): Promise<void>;
 }
 
 export interface ReadyCommand {
