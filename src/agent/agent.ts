@@ -202,6 +202,25 @@ export class Agent {
     await this.#ask(op, request, plainReply, `remove "${path}"`);
   }
 
+  /**
+   * Paths below a directory, on its file system, that were changed after a time of the guest's clock: at most
+   * 10 000, in byte order, directories with a final "/". What was removed shows in its directory.
+   */
+  async changes(op: Op, path: string, sinceUnixMs: number): Promise<readonly string[]> {
+    const since = (BigInt(Math.floor(sinceUnixMs)) * 1_000_000n).toString();
+    const request = { op: "changes", path, since_unix_ns: since, limit: readdirEntriesMax };
+    const action = `tell what changed in "${path}"`;
+    const { stream, reader } = await exchange(op, this.#session, request, plainReply, action);
+    const caps = { entriesMax: readdirEntriesMax, bytesMax: 0 };
+    const base = path.endsWith("/") ? path : `${path}/`;
+    const paths: string[] = [];
+    for await (const item of new TreeReader(op, stream, reader, caps, "listing")) {
+      if (item.kind !== "entry") continue;
+      paths.push(`${base}${item.entry.path}${item.entry.type === "dir" ? "/" : ""}`);
+    }
+    return paths.sort();
+  }
+
   /** Makes something go wrong in the guest, or right again. */
   async disturb(op: Op, disturbance: Disturbance): Promise<void> {
     const action = `disturb its ${disturbance.what}`;

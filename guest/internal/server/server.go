@@ -148,7 +148,7 @@ func (s *Server) serve(st *mux.Stream) {
 func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
 
 func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
-	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil || req.Wait != nil || req.Remove != nil || req.Disturb != nil) {
+	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil || req.Wait != nil || req.Remove != nil || req.Disturb != nil || req.Changes != nil) {
 		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
 		st.Release()
 		return
@@ -185,6 +185,8 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 		watch.Serve(st, req.Wait)
 	case req.Remove != nil:
 		files.Remove(st, req.Remove)
+	case req.Changes != nil:
+		files.Changes(st, req.Changes)
 	case req.Disturb != nil:
 		s.disturb(st, req.Disturb)
 	case req.PowerOff != nil:

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -111,5 +114,53 @@ func TestRemove(t *testing.T) {
 	}
 	if reply := <-asked(t, c, M{"op": "remove", "path": tree, "recursive": true}); reply["code"] != "not_found" {
 		t.Fatal(reply)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	c := connect(t)
+	dir := t.TempDir()
+	for _, name := range []string{"old", "written", "sub/kept", "sub/gone"} {
+		path := filepath.Join(dir, name)
+		_ = os.MkdirAll(filepath.Dir(path), 0o755)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(30 * time.Millisecond)
+	since := time.Now().UnixNano()
+	time.Sleep(30 * time.Millisecond)
+	if err := os.WriteFile(filepath.Join(dir, "written"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "sub/gone")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Open(M{"op": "changes", "path": dir, "since_unix_ns": strconv.FormatInt(since, 10)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if reply, err := s.Reply(); err != nil || reply["ok"] != true {
+		t.Fatal(reply, err)
+	}
+	var paths []string
+	for {
+		kind, payload, err := s.Frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == 0x2f {
+			break
+		}
+		var entry M
+		if err := json.Unmarshal(payload, &entry); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, entry["path"].(string))
+	}
+	slices.Sort(paths)
+	if !slices.Equal(paths, []string{"sub", "written"}) {
+		t.Fatal(paths)
 	}
 }

@@ -22,6 +22,7 @@ type Request struct {
 	Wait      *Wait
 	Remove    *Remove
 	Disturb   *Disturb
+	Changes   *Changes
 }
 
 // Configure gives the machine its root and identity.
@@ -118,6 +119,8 @@ func ParseRequest(line []byte) (Request, error) {
 		r.Wait = parseWait(o)
 	case "remove":
 		r.Remove = &Remove{absolute(o, "path"), o.boolean("recursive")}
+	case "changes":
+		r.Changes = &Changes{absolute(o, "path"), o.decimal("since_unix_ns"), o.integer("limit", 1, 1_000_000, 10_000)}
 	case "disturb":
 		r.Disturb = parseDisturb(o)
 	case "configure":

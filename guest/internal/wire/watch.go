@@ -28,6 +28,13 @@ type Disturb struct {
 	TimeUnixNS int64
 }
 
+// Changes asks what was changed below a directory.
+type Changes struct {
+	Path        string
+	SinceUnixNS int64
+	Limit       int64
+}
+
 func parseWait(o *object) *Wait {
 	w := &Wait{
 		For: o.str("for"), Port: int(o.integer("port", 1, 65535, 0)), Name: o.str("name"), Present: true,

@@ -127,6 +127,7 @@ const asks: readonly [string, (op: Op, agent: Agent) => Promise<unknown>][] = [
     (op, agent) =>
       agent.watch(op, { for: "file", path: "/var/log/x", present: true, beyond: 12 }, 500),
   ],
+  ["changes", (op, agent) => agent.changes(op, "/etc", 1_700_000_000_000)],
   ["remove", (op, agent) => agent.remove(op, "/tmp/x", { recursive: true })],
   ["pull the cable", (op, agent) => agent.disturb(op, { what: "link", up: false })],
   ["fill a disk", (op, agent) => agent.disturb(op, { what: "disk", path: "/", freeBytes: 4096 })],
