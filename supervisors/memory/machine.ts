@@ -93,6 +93,11 @@ export async function startMemoryMachine(
     },
   };
   rememberGuest(machine, guest);
+  if (op.signal.aborted) {
+    // Nobody waits for it any more.
+    await machine.kill("the start was given up");
+    op.check();
+  }
   return machine;
 }
 

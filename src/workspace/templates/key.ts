@@ -7,7 +7,7 @@ import { treeDigest } from "./digest.ts";
 import type { TemplateRequest } from "./template.ts";
 
 /** Changes with what a template's files mean to us. */
-export const templateFormat = 1;
+export const templateFormat = 2;
 
 /** Everything that goes into a template, in a form that is the same for the same request. */
 export async function templateKey(

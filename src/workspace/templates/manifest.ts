@@ -11,8 +11,8 @@ export const manifestBytesMax: number = 1024 * 1024;
 export interface SavedFile {
   readonly name: string;
   readonly sizeBytes: number;
-  /** As `sparseDigest` gives it. */
-  readonly digest: string;
+  /** As `sparseDigest` gives it; null for disks, whose holes would take longer to read than all the rest. */
+  readonly digest: string | null;
   readonly modifiedMs: number;
 }
 
@@ -71,7 +71,7 @@ const manifest: z.ZodType<Manifest> = z.object({
     z.object({
       name: fileName,
       sizeBytes: z.number().int().nonnegative(),
-      digest: z.string().length(64),
+      digest: z.string().length(64).nullable(),
       modifiedMs: z.number(),
     }),
   ),

@@ -75,7 +75,9 @@ export async function publish(
       accel: request.accel,
     },
     saved: unpublished.saved,
-    files: await op.step("digest", (step) => describeFiles(step, unpublished.dir)),
+    files: await op.step("digest", (step) =>
+      describeFiles(step, unpublished.dir, unpublished.saved),
+    ),
   };
   return await publishSaved(unpublished.dir, parent, name, manifest);
 }

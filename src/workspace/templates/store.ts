@@ -6,6 +6,7 @@ import type { Op } from "../../base/op.ts";
 import { fileError } from "../../host/file-error.ts";
 import { publishDir, writeFileAtomic } from "../../host/files.ts";
 import { ensurePrivateDir } from "../../host/state-layout.ts";
+import type { SavedMachine } from "../../supervisor/port.ts";
 import { sparseDigest } from "./digest.ts";
 import {
   type Manifest,
@@ -58,12 +59,17 @@ async function fault(op: Op, path: string, file: SavedFile, state: string): Prom
     return `its file "${file.name}" has ${facts.size} bytes, wanted ${file.sizeBytes}`;
   }
   if (file.name !== state && facts.mtimeMs === file.modifiedMs) return null;
+  if (file.digest === null) return `its file "${file.name}" was changed after it was saved`;
   if ((await sparseDigest(op, path)) === file.digest) return null;
   return `its file "${file.name}" does not hold what was saved`;
 }
 
 /** Describes the files of a saved machine, ready to be published. */
-export async function describeFiles(op: Op, dir: string): Promise<SavedFile[]> {
+export async function describeFiles(
+  op: Op,
+  dir: string,
+  saved: SavedMachine,
+): Promise<SavedFile[]> {
   const files: SavedFile[] = [];
   for (const name of (await readdir(dir)).sort()) {
     const path = join(dir, name);
@@ -71,7 +77,7 @@ export async function describeFiles(op: Op, dir: string): Promise<SavedFile[]> {
     files.push({
       name,
       sizeBytes: size,
-      digest: await sparseDigest(op, path),
+      digest: name === saved.state || name === saved.memory ? await sparseDigest(op, path) : null,
       modifiedMs: mtimeMs,
     });
   }
