@@ -1,7 +1,8 @@
-import type { DispatchResult, LoadedSpec, RunPlan } from "../src/index.ts";
+import { type DispatchResult, type LoadedSpec, type RunPlan, suggestAllow } from "../src/index.ts";
 import type { Annotations } from "./annotations.ts";
 import { sentenceOf } from "./conclusion.ts";
 import type { EgressFacts } from "./run-facts.ts";
+import type { StepSettings } from "./settings.ts";
 
 const hostsMax = 3;
 
@@ -12,6 +13,7 @@ export function annotateRun(
   result: DispatchResult,
   egress: EgressFacts,
   spec: LoadedSpec | null,
+  ifNoArtifacts: StepSettings["ifNoArtifacts"],
 ): void {
   const file = plan.specFile ?? undefined;
   const end = result.termination;
@@ -22,22 +24,52 @@ export function annotateRun(
       ...placeOf(file, lineOf(spec, /^\s+entry\s*:/m)),
     });
   }
-  for (const [host, count] of egress.denied.slice(0, hostsMax)) {
-    annotations.add(
-      "warning",
-      `The guest asked for "${host}" ${count} times and was refused. To allow it, add under "agent": allow: [${host}]`,
-      { title: "microagent: egress", ...placeOf(file, lineOf(spec, /^agent\s*:/m)) },
-    );
+  for (const text of refusals(plan, result, egress)) {
+    annotations.add("warning", text, {
+      title: "microagent: egress",
+      ...placeOf(file, lineOf(spec, /^agent\s*:/m)),
+    });
   }
   if (egress.problem !== null) {
     annotations.add("warning", `The record of egress decisions is not whole: ${egress.problem}`);
   }
-  for (const name of result.outputs.missing) {
-    annotations.add("warning", `Output "${name}" does not exist in the guest`, {
+  for (const { output, error } of result.outputs.incomplete) {
+    annotations.add("warning", `Output "${output}" did not come out whole: ${error.message}`, {
       title: "microagent: artifacts",
-      ...placeOf(file, lineOf(spec, /^outputs\s*:/m)),
     });
   }
+  if (ifNoArtifacts !== "ignore") annotateMissing(annotations, result, file, spec, ifNoArtifacts);
+  annotations.finish();
+}
+
+function annotateMissing(
+  annotations: Annotations,
+  result: DispatchResult,
+  file: string | undefined,
+  spec: LoadedSpec | null,
+  kind: "warn" | "error",
+): void {
+  for (const name of result.outputs.missing) {
+    annotations.add(
+      kind === "warn" ? "warning" : "error",
+      `Output "${name}" does not exist in the guest`,
+      {
+        title: "microagent: artifacts",
+        ...placeOf(file, lineOf(spec, /^outputs\s*:/m)),
+      },
+    );
+  }
+}
+
+/** The hosts that were asked for most, and the lines that allow those that a list would. */
+function refusals(plan: RunPlan, result: DispatchResult, egress: EgressFacts): string[] {
+  if (egress.denied.length === 0) return [];
+  const suggestion = result.audit === null ? null : suggestAllow(plan, result.audit);
+  return egress.denied.slice(0, hostsMax).map(([host, count]) => {
+    const refused = `The guest asked for "${host}" ${count === 1 ? "once" : `${count} times`} and was refused`;
+    if (suggestion?.hosts.includes(host) !== true) return refused;
+    return `${refused}. To allow it, write in the Agentfile:\n${suggestion.yaml}\nor list it in the input "allow"`;
+  });
 }
 
 function placeOf(file: string | undefined, line: number | null) {

@@ -1,4 +1,5 @@
 import type { AnnotationProperties } from "@actions/core";
+import { say } from "./say.ts";
 
 /** The runner shows ten of each kind for a step; some are left for others. */
 const eachMax = 5;
@@ -11,7 +12,7 @@ export interface AnnotationSink {
   notice(message: string, properties?: AnnotationProperties): void;
 }
 
-/** Annotations within the runner's budget; what is over it is counted in a last one. */
+/** Annotations within the runner's budget; `finish` says how many were over it. */
 export class Annotations {
   readonly #sink: AnnotationSink;
   readonly #counts = { error: 0, warning: 0, notice: 0 };
@@ -25,11 +26,11 @@ export class Annotations {
     if (this.#counts[kind] <= eachMax) this.#sink[kind](message.slice(0, messageLength), at);
   }
 
-  /** How many did not fit. */
-  get dropped(): number {
-    return Object.values(this.#counts).reduce(
-      (sum, count) => sum + Math.max(0, count - eachMax),
-      0,
-    );
+  /** Says in the log how many did not fit. */
+  finish(): void {
+    const counts = Object.values(this.#counts);
+    const dropped = counts.reduce((sum, count) => sum + Math.max(0, count - eachMax), 0);
+    if (dropped > 0) say(`${dropped} more annotations are left out`);
+    for (const kind of ["error", "warning", "notice"] as const) this.#counts[kind] = 0;
   }
 }

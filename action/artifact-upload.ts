@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, link, lstat, mkdir, opendir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 export interface UploadedArtifact {
@@ -11,29 +11,54 @@ export interface UploadedArtifact {
 /** The service refuses names with these, and a guest chooses its files' names. */
 const forbidden = /["\\:<>|*?\r\n%]/g;
 
+/** Files of one artifact; the service becomes very slow beyond. */
+const filesMax = 10_000;
+
+/** What is ready to be uploaded. */
+export interface UploadCopy {
+  /** Absolute, in `to`. */
+  readonly files: readonly string[];
+  /** Files that are over the limit. */
+  readonly leftOut: number;
+}
+
 /**
- * Copies the regular files below `from` to a directory of our own. The uploader follows links, so it never
- * sees a tree that somebody else could have put one into. Names that the service refuses are percent-encoded.
+ * A tree of our own with the regular files below `from`. The uploader follows links, so it never sees a tree that
+ * somebody else could have put one into. Names that the service refuses are percent-encoded.
  */
-export async function linkFreeCopy(from: string, to: string): Promise<string[]> {
+export async function linkFreeCopy(from: string, to: string): Promise<UploadCopy> {
   await rm(to, { recursive: true, force: true });
   await mkdir(to, { recursive: true, mode: 0o700 });
-  const copied: string[] = [];
+  const files: string[] = [];
+  let leftOut = 0;
   const walk = async (below: string): Promise<void> => {
-    for (const entry of await readdir(join(from, below), { withFileTypes: true })) {
+    for await (const entry of await opendir(join(from, below))) {
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory()) {
         await walk(path);
       } else if ((await lstat(join(from, path))).isFile()) {
+        if (files.length === filesMax) {
+          leftOut += 1;
+          continue;
+        }
         const target = join(to, encoded(path));
         await mkdir(dirname(target), { recursive: true });
-        await copyFile(join(from, path), target, constants.COPYFILE_FICLONE);
-        copied.push(target);
+        await sameFile(join(from, path), target);
+        files.push(target);
       }
     }
   };
   await walk("");
-  return copied;
+  return { files, leftOut };
+}
+
+/** Another name for the file where the file system allows it, so that nothing is on the disk twice. */
+async function sameFile(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch {
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  }
 }
 
 function encoded(path: string): string {

@@ -9,7 +9,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
+import { dirname, join } from "node:path";
 import { getExecOutput } from "@actions/exec";
 import { create as createGlobber } from "@actions/glob";
 import { cleanGitConfig } from "./git-config.ts";
@@ -36,24 +36,41 @@ export async function stageCheckout(
     if (excluded(path)) continue;
     if (await copyEntry(join(checkout, path), join(target, path))) count += 1;
   }
-  await stageGit(checkout, target);
+  if (!excluded(".git")) await stageGit(checkout, target);
   return count;
 }
 
-/** Paths relative to the checkout, without `.git`. */
-async function wantedFiles(checkout: string): Promise<string[]> {
-  const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-  const listing = await git(checkout, args).catch(() => null);
-  if (listing !== null) return [...new Set(listing.split("\0").filter((path) => path !== ""))];
-  const globber = await createGlobber(join(checkout, "**"), {
+/** Submodules in submodules in submodules; more is a loop. */
+const submoduleDepthMax = 8;
+
+/** Paths relative to the checkout, without `.git`; with those of its submodules. */
+async function wantedFiles(checkout: string, depth = 0): Promise<string[]> {
+  if ((await lstat(join(checkout, ".git")).catch(() => null)) === null) {
+    return depth === 0 ? await everyFile(checkout) : [];
+  }
+  const words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const listing = await git(checkout, words);
+  const wanted: string[] = [];
+  for (const path of new Set(listing.split("\0").filter((each) => each !== ""))) {
+    const below = join(checkout, path);
+    const stats = await lstat(below).catch(() => null);
+    if (stats?.isDirectory() !== true) wanted.push(path);
+    else if (depth < submoduleDepthMax) {
+      const inside = await wantedFiles(below, depth + 1);
+      wanted.push(...inside.map((each) => join(path, each)));
+    }
+  }
+  return wanted;
+}
+
+async function everyFile(dir: string): Promise<string[]> {
+  const globber = await createGlobber(join(dir, "**"), {
     followSymbolicLinks: false,
     implicitDescendants: false,
     matchDirectories: false,
   });
   const found = await globber.glob();
-  return found
-    .map((path) => path.slice(checkout.length + 1))
-    .filter((path) => !path.split(sep).includes(".git"));
+  return found.map((path) => path.slice(dir.length + 1));
 }
 
 async function excludedPaths(
@@ -61,10 +78,10 @@ async function excludedPaths(
   patterns: readonly string[],
 ): Promise<(path: string) => boolean> {
   if (patterns.length === 0) return () => false;
-  const globber = await createGlobber(
-    patterns.map((pattern) => join(checkout, pattern)).join("\n"),
-    { followSymbolicLinks: false },
+  const anchored = patterns.map((pattern) =>
+    pattern.startsWith("!") ? `!${join(checkout, pattern.slice(1))}` : join(checkout, pattern),
   );
+  const globber = await createGlobber(anchored.join("\n"), { followSymbolicLinks: false });
   const found = new Set((await globber.glob()).map((path) => path.slice(checkout.length + 1)));
   return (path) => found.has(path);
 }
@@ -82,16 +99,9 @@ async function copyEntry(from: string, to: string): Promise<boolean> {
 async function stageGit(checkout: string, target: string): Promise<void> {
   const from = join(checkout, ".git");
   if (!(await lstat(from).catch(() => null))?.isDirectory()) return;
-  const globber = await createGlobber(join(from, "**"), {
-    followSymbolicLinks: false,
-    implicitDescendants: false,
-    matchDirectories: false,
-  });
-  for (const path of await globber.glob()) {
-    const inside = path.slice(from.length + 1);
-    if (!gitLeftOut.test(inside.split(sep).join("/"))) {
-      await copyEntry(path, join(target, ".git", inside));
-    }
+  for (const inside of await everyFile(from)) {
+    if (gitLeftOut.test(inside)) continue;
+    await copyEntry(join(from, inside), join(target, ".git", inside));
   }
   const config = await readFile(join(from, "config"), "utf8").catch(() => "");
   // What git insists on, also where nothing was left of them.
@@ -100,12 +110,20 @@ async function stageGit(checkout: string, target: string): Promise<void> {
   await writeFile(join(target, ".git", "config"), cleanGitConfig(config));
 }
 
+/**
+ * Asks git about a checkout that may be somebody else's in the eyes of the system, as in a job in a container.
+ * Without git's answer nothing is copied: ignored files are often those that nobody is to see.
+ */
 async function git(cwd: string, args: string[]): Promise<string> {
-  const { stdout, exitCode } = await getExecOutput("git", args, {
+  const trust = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"];
+  const { stdout, stderr, exitCode } = await getExecOutput("git", [...trust, ...args], {
     cwd,
     silent: true,
     ignoreReturnCode: true,
   });
-  if (exitCode !== 0) throw new Error(`git ${args[0]} ended with ${exitCode}`);
+  if (exitCode !== 0) {
+    const said = stderr.trim().slice(0, 300);
+    throw new Error(`Git cannot list the files of the checkout "${cwd}": ${said}`);
+  }
   return stdout;
 }

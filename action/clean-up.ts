@@ -1,33 +1,53 @@
 import { access } from "node:fs/promises";
-import { endGroup, info, startGroup, warning } from "@actions/core";
+import { endGroup, startGroup, warning } from "@actions/core";
 import { collectGarbage, stateLayout, withOp } from "../src/index.ts";
+import { uploadOutputs } from "./deliver.ts";
 import { readJob } from "./job.ts";
 import { closeKvm } from "./kvm-access.ts";
-import { recalledStep } from "./step-state.ts";
+import { say } from "./say.ts";
+import { recalledStep, type StepState } from "./step-state.ts";
 
 /** Seconds would be enough; a hanging host must not hold the job. */
 const deleteMs = 30_000;
 
-/** Ends what main began and did not end, or was told to keep until now, and undoes what it did to the host. */
+/**
+ * Ends what main began and did not end, or was told to keep until now, uploads what it had no time for, and undoes
+ * what it did to the host.
+ */
 export async function cleanUp(): Promise<void> {
   const step = recalledStep();
-  if (step.kvmMode !== "") {
-    const { selfHosted } = await readJob();
-    if (selfHosted) await closeKvm(step.kvmMode);
+  try {
+    if (step.workspace !== "" && (!step.done || step.keep || step.upload !== "")) {
+      await cleanUpRun(step);
+    }
+  } finally {
+    if (step.kvmMode !== "" && (await readJob()).selfHosted) await closeKvm(step.kvmMode);
   }
-  if (step.workspace === "" || (step.done && !step.keep)) return;
+}
+
+async function cleanUpRun(step: StepState): Promise<void> {
   startGroup(`Clean up ${step.workspace}`);
   try {
-    const layout = stateLayout({ stateDir: step.stateDir });
-    await withOp("delete", { timeoutMs: deleteMs }, (op) => collectGarbage(op, layout));
-    info(`Workspace "${step.workspace}" is gone`);
-    const leftover = await access(step.outputs).then(
-      () => step.outputs,
-      () => null,
-    );
-    if (leftover !== null && !step.done)
-      warning(`The run did not end in order; what it wrote is in ${leftover}`);
+    if (!step.done || step.keep) {
+      const layout = stateLayout({ stateDir: step.stateDir });
+      await withOp("delete", { timeoutMs: deleteMs }, (op) => collectGarbage(op, layout));
+      say(`Workspace "${step.workspace}" is gone`);
+    }
+    if (step.upload !== "" && (await exists(step.outputs))) {
+      const days = step.retentionDays === "" ? null : Number(step.retentionDays);
+      const uploaded = await uploadOutputs(step.outputs, step.upload, days);
+      if (uploaded !== null) say(`What the run left is in artifact "${uploaded.name}"`);
+    } else if (!step.done && (await exists(step.outputs))) {
+      warning(`The run did not end in order; what it wrote is in ${step.outputs}`);
+    }
   } finally {
     endGroup();
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }

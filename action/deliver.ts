@@ -1,6 +1,6 @@
-import { access } from "node:fs/promises";
+import { access, copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { info, setOutput, summary, warning } from "@actions/core";
+import { setOutput, summary, warning } from "@actions/core";
 import {
   type DispatchResult,
   type RunPlan,
@@ -8,16 +8,13 @@ import {
   withOp,
   writeReport,
 } from "../src/index.ts";
-import {
-  artifactName,
-  linkFreeCopy,
-  type UploadedArtifact,
-  uploadFiles,
-} from "./artifact-upload.ts";
+import { linkFreeCopy, type UploadedArtifact, uploadFiles } from "./artifact-upload.ts";
 import type { Job } from "./job.ts";
 import type { StepPaths } from "./paths.ts";
 import { type EgressFacts, outputValues, type RunSurroundings, summaryFacts } from "./run-facts.ts";
+import { say } from "./say.ts";
 import type { StepSettings } from "./settings.ts";
+import { rememberStep } from "./step-state.ts";
 import { summaryOf } from "./summary.ts";
 import { workspaceCopyBack, workspacePatch } from "./workspace-back.ts";
 
@@ -30,44 +27,43 @@ export async function bringWorkspaceBack(
   if (settings.workspaceBack === "none" || !(await exists(paths.checkoutOut))) return "";
   if (settings.workspaceBack === "copy") {
     const count = await workspaceCopyBack(paths.checkoutIn, paths.checkoutOut, job.workspace);
-    info(`${count} files of the workspace were written back`);
+    say(`${count} files of the checkout were written or removed`);
     return "";
   }
-  const patch = await workspacePatch(paths.checkoutIn, paths.checkoutOut, paths.patch);
-  if (patch === "") return "";
-  await writeReport(join(paths.outputs, "workspace.patch"), patch);
+  if (!(await workspacePatch(paths.checkoutIn, paths.checkoutOut, paths.patch))) return "";
+  await copyFile(paths.patch, join(paths.outputs, "workspace.patch"));
   return paths.patch;
 }
 
-/** Uploads the collected outputs; a service that fails is told and costs nothing but the upload. */
-export async function uploadOutputs(
-  settings: StepSettings,
-  job: Job,
-  paths: StepPaths,
-  result: DispatchResult,
-): Promise<(UploadedArtifact & { readonly url: string }) | null> {
-  if (settings.report) await addReport(paths);
-  if (!settings.uploadArtifacts) return null;
-  const copy = `${paths.outputs}.upload`;
-  try {
-    const files = await linkFreeCopy(paths.outputs, copy);
-    if (files.length === 0) return null;
-    const name = artifactName(settings.artifactName, job.id, result.workspace);
-    const uploaded = await uploadFiles(name, files, copy, settings.artifactRetentionDays);
-    const url = job.runUrl === "" ? "" : `${job.runUrl}/artifacts/${uploaded.id}`;
-    return { ...uploaded, url };
-  } catch (error) {
-    warning(`The outputs could not be uploaded: ${textOf(error)}. They are in ${paths.outputs}`);
-    return null;
-  }
-}
-
-async function addReport(paths: StepPaths): Promise<void> {
+/** Puts the report page beside the outputs. */
+export async function addReport(paths: StepPaths): Promise<void> {
   try {
     const page = await withOp("report", {}, (op) => renderReportPage(op, paths.outputs));
     await writeReport(join(paths.outputs, "report.html"), page);
   } catch (error) {
     warning(`The report page could not be made: ${textOf(error)}`);
+  }
+}
+
+/** Uploads what is in the output directory; a service that fails is told and costs nothing but the upload. */
+export async function uploadOutputs(
+  outputs: string,
+  name: string,
+  retentionDays: number | null,
+): Promise<UploadedArtifact | null> {
+  try {
+    const copy = `${outputs}.upload`;
+    const { files, leftOut } = await linkFreeCopy(outputs, copy);
+    if (leftOut > 0) {
+      warning(`${leftOut} files are not uploaded: an artifact takes ${files.length} of them`);
+    }
+    if (files.length === 0) return null;
+    const uploaded = await uploadFiles(name, files, copy, retentionDays);
+    rememberStep({ upload: "" });
+    return uploaded;
+  } catch (error) {
+    warning(`The outputs could not be uploaded: ${textOf(error)}. They are in ${outputs}`);
+    return null;
   }
 }
 

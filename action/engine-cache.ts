@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { stateLayout } from "../src/index.ts";
 
 /** One kind of thing that is carried from run to run. */
 export interface CacheEntry {
@@ -11,72 +13,63 @@ export interface CacheEntry {
   readonly prefix: string;
 }
 
-export interface CacheFacts {
-  readonly state: string;
-  readonly arch: string;
+/** What a kernel depends on: known before anything is installed. */
+export function kernelEntry(stateDir: string, arch: string, version: string): CacheEntry {
+  return {
+    what: "kernel",
+    paths: [stateLayout({ stateDir }).kernels],
+    prefix: prefixOf("kernel", arch, [version]),
+  };
+}
+
+/** An image's layers as they were fetched: file systems are made of them, and would come back without their holes. */
+export function imageEntry(stateDir: string, arch: string, image: string): CacheEntry {
+  const { images } = stateLayout({ stateDir });
+  return {
+    what: "image",
+    paths: [join(images, "blobs"), join(images, "names")],
+    prefix: prefixOf("image", arch, [image]),
+  };
+}
+
+export interface TemplateFacts {
   readonly version: string;
+  /** Version and acceleration of the VMM. */
   readonly vmm: string;
-  readonly image: string;
-  /** Of the Agentfile and the inputs that shape the machine. */
-  readonly spec: string;
-  readonly template: boolean;
+  /** Model and features of the processor. */
+  readonly cpu: string;
+  /** What the machine and its setup are made from. */
+  readonly machine: unknown;
 }
 
-/** Which entries a run uses. A guest-writable disk is never among them. */
-export function cacheEntries(facts: CacheFacts): CacheEntry[] {
-  const key = (what: string, ...parts: string[]) =>
-    `microagent-${what}-1-${facts.arch}-${hash(parts)}-`;
-  const entries: CacheEntry[] = [
-    {
-      what: "kernel",
-      paths: [join(facts.state, "kernels")],
-      prefix: key("kernel", facts.version),
-    },
-    {
-      what: "image",
-      paths: [join(facts.state, "images", "blobs"), join(facts.state, "images", "names")],
-      prefix: key("image", facts.image),
-    },
-  ];
-  if (facts.template) {
-    const cpu = `${cpus()[0]?.model ?? "unknown"} ${cpus().length}`;
-    entries.push({
-      what: "template",
-      paths: [join(facts.state, "templates")],
-      prefix: key("template", facts.version, facts.vmm, cpu, facts.spec),
-    });
-  }
-  return entries;
+/** Saved machines: of use only to the same VMM on the same processor. */
+export function templateEntry(stateDir: string, arch: string, facts: TemplateFacts): CacheEntry {
+  const { version, vmm, cpu, machine } = facts;
+  return {
+    what: "template",
+    paths: [stateLayout({ stateDir }).templates],
+    prefix: prefixOf("template", arch, [version, vmm, cpu, machine]),
+  };
 }
 
-/**
- * Restores the newest entry under the prefix. Entries cannot be replaced, so each is saved under a suffix of
- * its own: after a broken one a whole one is saved, and being newer it wins.
- */
-export async function restoreEntry(entry: CacheEntry): Promise<string | null> {
-  const { restoreCache } = await import("@actions/cache");
-  const key = await bounded(restoreCache([...entry.paths], `${entry.prefix}none`, [entry.prefix]));
-  return key ?? null;
+/** Model and features of this host's processor, as the kernel lists them. */
+export async function processorOf(path = "/proc/cpuinfo"): Promise<string> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const line = (name: string) => new RegExp(`^${name}\\s*:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+  const model = cpus()[0]?.model ?? "unknown";
+  return JSON.stringify([
+    model,
+    line("model name"),
+    line("stepping"),
+    line("flags"),
+    line("Features"),
+  ]);
 }
 
-/** Saves what is there now; whoever was first with this suffix wins. */
-export async function saveEntry(entry: CacheEntry, suffix: string): Promise<void> {
-  const { saveCache } = await import("@actions/cache");
-  await bounded(saveCache([...entry.paths], `${entry.prefix}${suffix}`));
-}
+/** Goes up when the form of an entry changes. */
+const form = 1;
 
-/** Longer than this a cache saves nothing. */
-const cacheMs = 120_000;
-
-async function bounded<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${cacheMs / 1000} s`)), cacheMs);
-    timer.unref();
-  });
-  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-function hash(parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
+function prefixOf(what: string, arch: string, parts: readonly unknown[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
+  return `microagent-${what}-${form}-${arch}-${hash}-`;
 }

@@ -19,8 +19,11 @@ export function summaryBlock(text: string): string {
 
 /** Text without what a terminal or a log would act on. */
 export function plainText(text: string): string {
-  const esc = String.fromCharCode(0x1b);
-  const sequence = new RegExp(`${esc}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${esc}]*|.)?`, "g");
+  const [esc, bell] = [String.fromCharCode(0x1b), String.fromCharCode(0x07)];
+  const sequence = new RegExp(
+    `${esc}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${esc}${bell}\\n]*(?:${bell}|${esc}\\\\)?|.)?`,
+    "g",
+  );
   return text
     .replace(sequence, "")
     .replace(/\r\n?/g, "\n")

@@ -31,6 +31,8 @@ export function flagsOf(
     pullTimeoutSeconds: settings.pullTimeoutSeconds,
     accel: settings.accel,
     keep: settings.keep ? true : undefined,
+    // A runner's disk ends with the job: only a cache carries a saved machine to the next one.
+    noTemplate: settings.templateCache ? undefined : true,
     requireOutputs: settings.ifNoArtifacts === "error" ? true : undefined,
   };
 }
@@ -41,7 +43,7 @@ export function flagsOf(
  */
 export function egressOf(settings: StepSettings, spec: LoadedSpec | null): string | undefined {
   if (settings.egress !== null) return settings.egress;
-  const said = spec?.spec.agent?.egress !== undefined || spec?.spec.network?.mode !== undefined;
+  const said = spec?.spec.agent?.egress !== undefined;
   return settings.lockAllowlist && !said ? "strict" : undefined;
 }
 

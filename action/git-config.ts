@@ -20,20 +20,25 @@ export function cleanGitConfig(config: string): string {
     if (skip || continued) continue;
     const section = /^\s*\[\s*([A-Za-z0-9-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*$/.exec(line);
     if (section !== null) {
-      allowed = kept[(section[1] ?? "").toLowerCase()] ?? [];
+      const [, name = "", sub = "origin"] = section;
+      // An address can be a name, and an address can hold a token.
+      allowed = /^[\w./-]+$/.test(sub) ? (kept[name.toLowerCase()] ?? []) : [];
       if (allowed.length > 0) out.push(line.trim());
       continue;
     }
+    // What also is a section, but not one that is understood, ends the one before it.
+    if (/^\s*\[/.test(line)) allowed = [];
     const setting = /^\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*(.*)$/.exec(line);
     const name = setting?.[1]?.toLowerCase() ?? "";
     if (setting === null || !allowed.includes(name)) continue;
-    const value = name === "url" ? withoutUser(setting[2] ?? "") : (setting[2] ?? "");
-    out.push(`\t${name} = ${value}`);
+    const value = (setting[2] ?? "").replace(/(^|\s)[#;].*$/, "").trim();
+    out.push(`\t${name} = ${["url", "remote"].includes(name) ? withoutUser(value) : value}`);
   }
   return `${out.join("\n")}\n`;
 }
 
-/** `https://user:token@host/x` without what stands before the host. */
+/** `https://user:token@host/x?token` without what stands before the host, and without a query. */
 function withoutUser(url: string): string {
-  return url.replace(/^("?[a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
+  const plain = url.replaceAll('"', "");
+  return plain.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1").replace(/[?#].*$/, "");
 }

@@ -7,21 +7,22 @@ const heldMax = 4 * 1024 * 1024;
 /** The guest's output in the log, live or afterwards, always in a region without commands. */
 export class GuestOutput {
   readonly #log: GuestLog;
-  readonly #mode: StepSettings["log"];
+  /** Set before the first output. */
+  mode: StepSettings["log"];
   readonly #held: { readonly stream: "stdout" | "stderr"; readonly data: Uint8Array }[] = [];
   #heldBytes = 0;
 
   constructor(mode: StepSettings["log"], write: LogWriter) {
-    this.#mode = mode;
+    this.mode = mode;
     this.#log = new GuestLog(write);
   }
 
   get #group(): string | null {
-    return this.#mode === "group" ? "Guest output" : null;
+    return this.mode === "group" ? "Guest output" : null;
   }
 
   show(stream: "stdout" | "stderr", data: Uint8Array): void {
-    if (this.#mode !== "on-failure") {
+    if (this.mode !== "on-failure") {
       this.#log.open(this.#group);
       this.#log.show(stream, data);
       return;

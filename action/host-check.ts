@@ -1,27 +1,21 @@
-import { endGroup, info, startGroup, warning } from "@actions/core";
+import { endGroup, startGroup, warning } from "@actions/core";
 import { createEngine, type Diagnosis, diagnose, mend, stateLayout, withOp } from "../src/index.ts";
-import { type KvmAccess, openKvm } from "./kvm-access.ts";
+import { type BeforeKvmFix, openKvm } from "./kvm-access.ts";
+import { say } from "./say.ts";
 
 /** Minutes that installing QEMU and fetching a kernel may take. */
 const mendMs = 15 * 60_000;
 
-export interface CheckedHost {
-  readonly kvm: KvmAccess;
-  readonly diagnosis: Diagnosis;
-  /** Version of the VMM, "" when none was found. */
-  readonly vmm: string;
-}
-
 /** Looks at the host as a boot would, installs what is missing where it may, and says what it found. */
 export async function checkHost(
   stateDir: string,
-  fixKvm: boolean,
+  fixKvm: BeforeKvmFix | null,
   signal: AbortSignal,
-): Promise<CheckedHost> {
+): Promise<Diagnosis> {
   startGroup("Host check");
   try {
     const kvm = await openKvm(fixKvm);
-    if (kvm.kind === "fixed") info("/dev/kvm was closed to this user: opened with a udev rule");
+    if (kvm.kind === "fixed") say("/dev/kvm was closed to this user: opened with a udev rule");
     if (kvm.kind === "closed") warning(`/dev/kvm is closed to this user. Hint: ${kvm.remedy}`);
     const engine = createEngine(stateLayout({ stateDir }));
     const diagnosis = await withOp("host", { signal, timeoutMs: mendMs }, async (op) => {
@@ -29,13 +23,13 @@ export async function checkHost(
       return found.verdict === "failed" ? await mend(op, engine, found) : found;
     });
     for (const check of diagnosis.checks)
-      info(`${check.verdict.padEnd(8)} ${check.id}: ${check.found}`);
+      say(`${check.verdict.padEnd(8)} ${check.id}: ${check.found}`);
     const broken = diagnosis.checks.find(({ verdict }) => verdict === "failed");
     if (broken !== undefined) {
       const remedy = broken.remedy === null ? "" : `. Hint: ${broken.remedy.command}`;
       throw new Error(`This host cannot run machines: ${broken.found}${remedy}`);
     }
-    return { kvm, diagnosis, vmm: diagnosis.supervisor?.host.vmmVersion ?? "" };
+    return diagnosis;
   } finally {
     endGroup();
   }

@@ -10,8 +10,8 @@ export interface Job {
   readonly runId: string;
   readonly attempt: string;
   readonly selfHosted: boolean;
-  /** Address of the run's page. */
-  readonly runUrl: string;
+  /** Where people find an artifact of this run; "" when that is not known. */
+  artifactUrl(id: string): string;
   readonly event: RunEvent;
 }
 
@@ -26,8 +26,10 @@ export async function readJob(env: NodeJS.ProcessEnv = process.env): Promise<Job
     runId,
     attempt: env.GITHUB_RUN_ATTEMPT ?? "1",
     selfHosted: env.RUNNER_ENVIRONMENT === "self-hosted",
-    runUrl:
-      server === "" || repository === "" ? "" : `${server}/${repository}/actions/runs/${runId}`,
+    artifactUrl: (id) =>
+      server === "" || repository === "" || id === ""
+        ? ""
+        : `${server}/${repository}/actions/runs/${runId}/artifacts/${id}`,
     event: {
       name: env.GITHUB_EVENT_NAME ?? "",
       payload: await payloadOf(env.GITHUB_EVENT_PATH),

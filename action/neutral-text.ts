@@ -6,13 +6,16 @@
 export function neutralLine(line: string): string {
   return withoutControls(line)
     .replace(/##(?=\[)/g, "## ")
-    .replace(/^(\s*):(?=:)/, "$1: ");
+    .replace(commandStart, "$1: ");
 }
 
 const esc = String.fromCharCode(0x1b);
+const bell = String.fromCharCode(0x07);
 const colour = new RegExp(`${esc}\\[[0-9;:]*m`, "y");
+/** A reader that drops colours first would find a command behind them. */
+const commandStart = new RegExp(`^((?:[\\s\\u200b]|${esc}\\[[0-9;:]*m)*):(?=:)`);
 const otherSequence = new RegExp(
-  `${esc}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${esc}]*(?:${esc}\\\\)?|.)?`,
+  `${esc}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${esc}${bell}]*(?:${bell}|${esc}\\\\)?|.)?`,
   "y",
 );
 

@@ -20,6 +20,6 @@ export async function isRestoredWhole(entry: CacheEntry, stateDir: string): Prom
     }
     return broken.length === 0;
   }
-  // A template is tried when it is cloned, and made again when that fails.
+  // A template is tried when it is cloned; when that fails it is made again, and saved again.
   return true;
 }

@@ -31,7 +31,8 @@ export interface RunSurroundings {
   readonly patchFile: string;
   readonly receiptFile: string;
   readonly resultFile: string;
-  readonly artifact: { readonly id: string; readonly url: string; readonly digest: string } | null;
+  readonly artifact: { readonly id: string; readonly digest: string } | null;
+  readonly artifactUrl: string;
 }
 
 /** Every output of the step; none of their names comes from anywhere but here. */
@@ -52,7 +53,7 @@ export function outputValues(
     "egress-denied": String(egress.deniedCount),
     "denied-hosts": JSON.stringify(egress.denied.slice(0, 50).map(([host]) => host)),
     "artifacts-dir": result.outputDir ?? "",
-    artifacts: JSON.stringify(
+    artifacts: boundedList(
       artifacts.slice(0, 1000).map(({ output, path, sizeBytes, sha256 }) => ({
         name: output,
         path,
@@ -61,7 +62,7 @@ export function outputValues(
       })),
     ),
     "artifact-id": around.artifact?.id ?? "",
-    "artifact-url": around.artifact?.url ?? "",
+    "artifact-url": around.artifactUrl,
     "artifact-digest": around.artifact?.digest ?? "",
     "stdout-tail": lastBytes(plainText(result.stdout.text()), 16 * 1024),
     "patch-file": around.patchFile,
@@ -100,7 +101,7 @@ export function summaryFacts(
       size: sizeBytes,
       sha256,
     })),
-    artifactUrl: around.artifact?.url ?? null,
+    artifactUrl: around.artifactUrl === "" ? null : around.artifactUrl,
     missing: result.outputs.missing,
     outputTail: plainText(`${result.stdout.text()}${result.stderr.text()}`).slice(-20_000),
   };
@@ -114,6 +115,22 @@ function bootMs(result: DispatchResult): number {
 
 function durationMs(result: DispatchResult): number {
   return result.timeline.reduce((end, span) => Math.max(end, span.startMs + span.ms), 0);
+}
+
+/** All outputs of a job together may have a mebibyte, counted as UTF-16. */
+const listLength = 200_000;
+
+/** JSON of as many items as fit. */
+function boundedList(items: readonly unknown[]): string {
+  const texts: string[] = [];
+  let length = 2;
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    length += text.length + 1;
+    if (length > listLength) break;
+    texts.push(text);
+  }
+  return `[${texts.join(",")}]`;
 }
 
 function lastBytes(text: string, max: number): string {

@@ -1,87 +1,120 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { error, notice, setFailed, setOutput, summary, warning } from "@actions/core";
 import {
-  endGroup,
-  error,
-  info,
-  notice,
-  setFailed,
-  setSecret,
-  startGroup,
-  warning,
-} from "@actions/core";
-import {
+  type Diagnosis,
   type DispatchResult,
+  exitCodeOf,
   freshName,
-  hostArchitecture,
   isMicroagentError,
   type LoadedSpec,
   loadSpec,
-  packageVersion,
   planRun,
   problemsOf,
   type RunPlan,
-  runPlan,
   withOp,
 } from "../src/index.ts";
 import { annotateRun } from "./annotate.ts";
 import { Annotations } from "./annotations.ts";
-import { type RestoredCaches, restoreCaches, saveCaches } from "./caches.ts";
-import { listenForCancellation } from "./cancellation.ts";
-import { stageCheckout } from "./checkout.ts";
-import { conclusionOf, failuresOf } from "./conclusion.ts";
-import { bringWorkspaceBack, outputFile, tellJob, uploadOutputs } from "./deliver.ts";
-import { type CacheEntry, cacheEntries } from "./engine-cache.ts";
-import { secretsRefusal } from "./event-trust.ts";
-import { flagsOf, guestWorkspace } from "./flags.ts";
+import { artifactName, type UploadedArtifact } from "./artifact-upload.ts";
+import { StepCaches } from "./caches.ts";
+import { CancelledError, listenForCancellation } from "./cancellation.ts";
+import { failuresOf } from "./conclusion.ts";
+import { addReport, bringWorkspaceBack, outputFile, tellJob, uploadOutputs } from "./deliver.ts";
+import { entriesOfHost, entryOfKernel } from "./entries.ts";
+import { messageFor } from "./failure-message.ts";
+import { flagsOf } from "./flags.ts";
 import { GuestOutput } from "./guest-output.ts";
-import { type CheckedHost, checkHost } from "./host-check.ts";
+import { checkHost } from "./host-check.ts";
 import { type Job, readJob } from "./job.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
 import { readInput } from "./read-input.ts";
 import { egressFacts } from "./run-facts.ts";
+import { runMachine, worthAnotherTry } from "./run-machine.ts";
+import { say } from "./say.ts";
+import { maskSecrets, refuseSecrets } from "./secrets.ts";
 import { readSettings, type StepSettings } from "./settings.ts";
 import { rememberStep } from "./step-state.ts";
+import { failedSummary } from "./summary.ts";
 
 /**
- * The step from its inputs to its outputs: host, caches, run, what came out of it, and the job's verdict. What
- * it began is remembered before it begins, so that the post step can end it whatever happens here.
+ * The step from its inputs to its outputs. What fails before there is a result is told the same way: as outputs,
+ * a summary and the step's failure.
  */
 export async function runStep(): Promise<void> {
+  const output = new GuestOutput("stream", (text) => process.stdout.write(text));
+  using cancellation = listenForCancellation(() => output.close(false));
+  try {
+    await run(output, cancellation.signal);
+  } catch (failure) {
+    const cancelled = failure instanceof CancelledError || cancellation.signal.aborted;
+    const byUser = !isMicroagentError(failure) || exitCodeOf(failure) !== worthAnotherTry;
+    const conclusion = cancelled ? "cancelled" : byUser ? "failure" : "infra-error";
+    setOutput("conclusion", conclusion);
+    setOutput("exit-code", cancelled ? 130 : isMicroagentError(failure) ? exitCodeOf(failure) : 1);
+    const message = cancelled ? new CancelledError().message : messageFor(failure);
+    setFailed(message);
+    if (readInput("summary") === "true") {
+      await summary
+        .addRaw(failedSummary(conclusion, message), true)
+        .write()
+        .catch(() => {
+          // The log has it.
+        });
+    }
+  }
+}
+
+async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const settings = readSettings(readInput);
+  output.mode = settings.log;
   const job = await readJob();
   const annotations = new Annotations(
     settings.annotations === "off"
-      ? { error: info, warning: info, notice: info }
+      ? { error: say, warning: say, notice: say }
       : { error, warning, notice },
   );
-  const refusal = settings.secrets.length > 0 ? secretsRefusal(job.event) : null;
-  if (refusal !== null) throw new Error(refusal);
-
-  const workspace = settings.name ?? freshName("action");
-  const paths = stepPaths(job.temp, workspace);
-  rememberStep({ workspace, stateDir: paths.state, outputs: paths.outputs, keep: settings.keep });
-  using cancellation = listenForCancellation();
-  const { signal } = cancellation;
-
+  const name = settings.name ?? freshName("action");
   const spec = await readSpec(settings, annotations);
-  const plan = await planRun(
-    "dispatch",
-    flagsOf(settings, { name: workspace, outputDir: paths.outputs }, spec),
-    settings.file ?? undefined,
-  );
-  maskSecrets(settings);
-  const caches = await openCaches(settings, job, paths, plan, spec);
-  const host = await checkHost(paths.state, settings.fixKvm && settings.accel !== "tcg", signal);
-  if (host.kvm.kind === "fixed") rememberStep({ kvmMode: host.kvm.mode });
-  sayAcceleration(host);
+  const paths = stepPaths(job.temp, name);
+  const flags = flagsOf(settings, { name, outputDir: paths.outputs }, spec);
+  const plan = await planRun("dispatch", flags, settings.file ?? undefined);
+  maskSecrets(plan);
+  refuseSecrets(plan, job.event);
 
-  const result = await runMachine(settings, job, paths, plan, signal);
-  await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches));
-  await saveCaches(caches.wanted, `${job.runId}-${job.attempt}-${workspace}`, (text) =>
-    notice(text),
-  );
+  // The name is known to be one by now. Whatever happens from here, the post step can end it.
+  rememberStep({
+    workspace: name,
+    stateDir: paths.state,
+    outputs: paths.outputs,
+    keep: settings.keep,
+    upload: settings.uploadArtifacts ? artifactName(settings.artifactName, job.id, name) : "",
+    retentionDays: String(settings.artifactRetentionDays ?? ""),
+  });
+  const caches = new StepCaches({
+    mode: settings.cache,
+    event: job.event,
+    stateDir: paths.state,
+    signal,
+    notice: (text) => notice(text),
+  });
+  await caches.restore(entryOfKernel(paths.state));
+  const fixesKvm = settings.fixKvm && settings.accel !== "tcg";
+  const beforeFix = fixesKvm ? (kvmMode: string) => rememberStep({ kvmMode }) : null;
+  const host = await checkHost(paths.state, beforeFix, signal);
+  sayAcceleration(settings, host);
+  // Only now it is known what a saved machine must agree with.
+  const { image, template } = await entriesOfHost(paths.state, settings, plan, host);
+  await caches.restore(image);
+  if (template !== null) await caches.restore(template);
+  const hits = [...caches.hits].join(", ");
+  say(hits === "" ? "Caches: nothing was restored" : `Caches: restored ${hits}`);
+
+  const result = await runMachine(settings, job, paths, plan, output, signal);
+  await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches, result));
+  if (!signal.aborted && result.boot !== null) {
+    const made = template !== null && /built/.test(result.template?.how ?? "");
+    const renewed = new Map(made ? [["template", template] as const] : []);
+    await caches.save(`${job.runId}-${job.attempt}-${name}`, renewed);
+  }
   rememberStep({ done: true });
 }
 
@@ -104,102 +137,21 @@ async function readSpec(
         startColumn: problem.column,
       });
     }
+    annotations.finish();
     throw failure;
   }
 }
 
-/** Values that the guest is given must not show in the log, whoever prints them. */
-function maskSecrets(settings: StepSettings): void {
-  for (const text of [...settings.secrets, ...settings.credSwap]) {
-    const variable = /=env:(\w+)$/.exec(text)?.[1];
-    const value = variable === undefined ? undefined : process.env[variable];
-    if (value === undefined || value === "") continue;
-    setSecret(value);
-    setSecret(Buffer.from(value).toString("base64"));
-    setSecret(encodeURIComponent(value));
+function sayAcceleration(settings: StepSettings, host: Diagnosis): void {
+  if (settings.accel === "tcg") {
+    say('Acceleration: tcg. Input "accel" asks for it');
+    return;
   }
-}
-
-async function openCaches(
-  settings: StepSettings,
-  job: Job,
-  paths: StepPaths,
-  plan: RunPlan,
-  spec: LoadedSpec | null,
-): Promise<RestoredCaches> {
-  const entries: CacheEntry[] = cacheEntries({
-    state: paths.state,
-    arch: hostArchitecture(),
-    version: packageVersion,
-    vmm: await vmmFingerprint(),
-    image: plan.image,
-    spec: createHash("sha256")
-      .update(spec?.source.text ?? "")
-      .digest("hex"),
-    template: settings.templateCache,
-  });
-  startGroup("Caches");
-  try {
-    const say = (text: string) => notice(text);
-    const caches = await restoreCaches(settings.cache, entries, job.event, paths.state, say);
-    info(
-      caches.hits.size === 0 ? "Nothing was restored" : `Restored: ${[...caches.hits].join(", ")}`,
-    );
-    return caches;
-  } finally {
-    endGroup();
-  }
-}
-
-/** Of the VMM's program file: its version is known only when it runs. */
-async function vmmFingerprint(): Promise<string> {
-  const program = hostArchitecture() === "x86_64" ? "qemu-system-x86_64" : "qemu-system-aarch64";
-  const bytes = await readFile(join("/usr/bin", program)).catch(() => null);
-  return bytes === null ? "none" : createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-}
-
-function sayAcceleration(host: CheckedHost): void {
-  const choice = host.diagnosis.supervisor;
-  if (choice === null) return;
-  const { accel, accelReason } = choice.host;
+  if (host.supervisor === null) return;
+  const { accel, accelReason } = host.supervisor.host;
   const text = `Acceleration: ${accel}. ${accelReason}`;
   if (accel === "tcg") warning(`${text}. Machines run, but much slower than with KVM`);
-  else info(text);
-}
-
-async function runMachine(
-  settings: StepSettings,
-  job: Job,
-  paths: StepPaths,
-  plan: RunPlan,
-  signal: AbortSignal,
-): Promise<DispatchResult> {
-  const copies = settings.workspace === "copy";
-  if (copies) {
-    const count = await stageCheckout(job.workspace, paths.checkoutIn, settings.workspaceExclude);
-    info(`${count} files of the checkout go to ${guestWorkspace}`);
-  }
-  const output = new GuestOutput(settings.log, (text) => process.stdout.write(text));
-  let failed = true;
-  try {
-    const result = await runPlan(plan, {
-      stateDir: paths.state,
-      signal,
-      onOutput: (_phase, stream, data) => {
-        output.show(stream, data);
-        return Promise.resolve();
-      },
-      directoriesIn: copies ? [{ hostPath: paths.checkoutIn, guestPath: guestWorkspace }] : [],
-      directoriesOut:
-        settings.workspaceBack === "none"
-          ? []
-          : [{ guestPath: guestWorkspace, hostPath: paths.checkoutOut }],
-    });
-    failed = conclusionOf(result.termination) !== "success";
-    return result;
-  } finally {
-    output.close(failed);
-  }
+  else say(text);
 }
 
 async function finish(
@@ -214,20 +166,35 @@ async function finish(
 ): Promise<void> {
   const egress = egressFacts(result);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
-  const artifact = await uploadOutputs(settings, job, paths, result);
+  if (settings.report) await addReport(paths);
+  const artifact = await upload(settings, job, paths, result);
   await tellJob(settings, plan, result, egress, {
     cacheHit,
     patchFile,
     artifact,
+    artifactUrl: artifact === null ? "" : job.artifactUrl(artifact.id),
     receiptFile: await outputFile(paths, "egress.jsonl"),
     resultFile: await outputFile(paths, "result.json"),
   });
-  annotateRun(annotations, plan, result, egress, spec);
+  annotateRun(annotations, plan, result, egress, spec, settings.ifNoArtifacts);
   const failures = failuresOf(result, egress.deniedCount, settings.failOn);
   if (failures.length > 0) setFailed(failures.join("; "));
 }
 
-function cacheHitOf(caches: RestoredCaches): string {
-  if (caches.hits.has("template")) return "template";
+async function upload(
+  settings: StepSettings,
+  job: Job,
+  paths: StepPaths,
+  result: DispatchResult,
+): Promise<UploadedArtifact | null> {
+  // A cancelled step has seconds: what it leaves is uploaded by the post step, which has minutes.
+  if (!settings.uploadArtifacts || result.termination.kind === "interrupted") return null;
+  const name = artifactName(settings.artifactName, job.id, result.workspace);
+  return await uploadOutputs(paths.outputs, name, settings.artifactRetentionDays);
+}
+
+/** What spared the run the most. */
+function cacheHitOf(caches: StepCaches, result: DispatchResult): string {
+  if (caches.hits.has("template") && result.template?.how === "hit") return "template";
   return caches.hits.has("image") ? "image" : "none";
 }

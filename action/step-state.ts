@@ -6,6 +6,9 @@ export interface StepState {
   readonly workspace: string;
   readonly stateDir: string;
   readonly outputs: string;
+  /** Name of the artifact that is still to be uploaded; "" when there is none, or none any more. */
+  readonly upload: string;
+  readonly retentionDays: string;
   /** Main ran to its end and left nothing, or left what it was asked to leave. */
   readonly done: boolean;
   /** The machine is to stay until now. */
@@ -24,6 +27,8 @@ export function recalledStep(): StepState {
     workspace: text("workspace"),
     stateDir: text("stateDir"),
     outputs: text("outputs"),
+    upload: text("upload"),
+    retentionDays: text("retentionDays"),
     done: text("done") === "true",
     keep: text("keep") === "true",
     kvmMode: text("kvmMode"),

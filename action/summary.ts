@@ -54,6 +54,12 @@ export function summaryOf(facts: SummaryFacts): string {
   return [head, egressOf(facts, 3), artifactsOf(facts, 3), cut].join("\n");
 }
 
+/** For what came to its end before there was a result. */
+export function failedSummary(conclusion: Conclusion, message: string): string {
+  const head = `### ${marks[conclusion]} microagent: ${conclusion}`;
+  return `${head}\n\n<pre>${summaryBlock(message.slice(0, 10_000))}</pre>\n`;
+}
+
 function headOf(facts: SummaryFacts): string {
   const rows: [string, string][] = [
     ["Workspace", facts.workspace],

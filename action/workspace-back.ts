@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { getExecOutput } from "@actions/exec";
 
@@ -7,24 +7,25 @@ import { getExecOutput } from "@actions/exec";
 const neverBack = new Set([".git", ".github"]);
 
 /**
- * The difference between what the guest was given and what came back, for `git apply`; "" when there is
+ * Writes the difference between what the guest was given and what came back, for `git apply`; false when there is
  * none. Links, which are never brought out, count as unchanged.
  */
-export async function workspacePatch(given: string, back: string, file: string): Promise<string> {
+export async function workspacePatch(given: string, back: string, file: string): Promise<boolean> {
   const pair = `${file}.pair`;
   try {
     // Named as git names the two sides, so that the paths of the diff need no more changing.
     await plainCopy(given, join(pair, "a"));
     await plainCopy(back, join(pair, "b"));
-    const { stdout, exitCode, stderr } = await getExecOutput("git", diffWords, {
+    // Not through our own strings: what git takes for text need not be UTF-8.
+    const words = [...diffWords, `--output=${file}`, "a", "b"];
+    const { exitCode, stderr } = await getExecOutput("git", words, {
       cwd: pair,
       silent: true,
       ignoreReturnCode: true,
       env: gitEnvironment(pair),
     });
     if (exitCode > 1) throw new Error(`git diff ended with ${exitCode}: ${stderr.slice(0, 500)}`);
-    await writeFile(file, stdout);
-    return stdout;
+    return exitCode === 1;
   } finally {
     await rm(pair, { recursive: true, force: true });
   }
@@ -32,7 +33,7 @@ export async function workspacePatch(given: string, back: string, file: string):
 
 const diffWords = [
   ...["-c", "core.safecrlf=false", "-c", "core.autocrlf=false", "diff", "--no-index", "--binary"],
-  ...["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-prefix", "a", "b"],
+  ...["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-prefix"],
 ];
 
 /** No configuration of anybody has a say in a diff of foreign files. */
@@ -47,23 +48,24 @@ function gitEnvironment(top: string): Record<string, string> {
   };
 }
 
-/** Writes what came back into the checkout; files that the guest removed are removed. Returns how many files changed places. */
+/** Writes what came back into the checkout; files that the guest removed are removed. Returns how many files were written or removed. */
 export async function workspaceCopyBack(
   given: string,
   back: string,
   checkout: string,
 ): Promise<number> {
+  const came = await plainFiles(back);
   let count = 0;
-  for (const path of await plainFiles(back)) {
+  for (const path of came) {
     const target = join(checkout, path);
     await clearWay(checkout, path);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(join(back, path), target);
     count += 1;
   }
-  const stayed = new Set(await plainFiles(back));
+  const stayed = new Set(came);
   for (const path of await plainFiles(given)) {
-    if (stayed.has(path)) continue;
+    if (stayed.has(path) || !(await isPlainBelow(checkout, path))) continue;
     await rm(join(checkout, path), { force: true });
     count += 1;
   }
@@ -83,6 +85,17 @@ async function clearWay(checkout: string, path: string): Promise<void> {
       return;
     }
   }
+}
+
+/** A file reached through directories only: what came back may have taken the place of one of them. */
+async function isPlainBelow(checkout: string, path: string): Promise<boolean> {
+  const parts = path.split("/");
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const stats = await lstat(join(checkout, ...parts.slice(0, depth))).catch(() => null);
+    const fits = depth === parts.length ? stats?.isFile() : stats?.isDirectory();
+    if (fits !== true) return false;
+  }
+  return true;
 }
 
 async function plainCopy(from: string, to: string): Promise<void> {

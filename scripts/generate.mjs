@@ -53,7 +53,7 @@ async function actionFiles(load) {
       description: "Put microagent on the PATH and make the runner ready for microVMs",
       inputs: setupInputs,
       outputs: setupOutputs,
-      runs: ["using: node24", "main: ../dist/setup.js"],
+      runs: ["using: node24", "main: ../dist/setup.js", "post: ../dist/post.js"],
     }),
     "docs/github-action-reference.md": actionTables(inputs, outputs),
   };

@@ -6,7 +6,8 @@ export const setupInputs: readonly InputDeclaration[] = [
   {
     name: "fix-kvm",
     default: "true",
-    meaning: "Open `/dev/kvm` to this user where it is closed and sudo asks for no password.",
+    meaning:
+      "Open `/dev/kvm` to this user where it is closed and sudo asks for no password; undone afterwards on self-hosted runners.",
   },
 ];
 

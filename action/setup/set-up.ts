@@ -1,17 +1,24 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { addPath, exportVariable, getBooleanInput, info, setOutput, warning } from "@actions/core";
+import { addPath, exportVariable, getBooleanInput, setOutput, warning } from "@actions/core";
 import { packageVersion } from "../../src/index.ts";
 import { checkHost } from "../host-check.ts";
 import { readJob } from "../job.ts";
 import { stepPaths } from "../paths.ts";
+import { say } from "../say.ts";
+import { rememberStep } from "../step-state.ts";
+
+/** Minutes that a bare host may take. */
+const hostMs = 20 * 60_000;
 
 /** Puts the command line on the PATH and makes the host ready, for steps that use it or the test plugin. */
 export async function setUp(): Promise<void> {
   const job = await readJob();
   const { state } = stepPaths(job.temp, "setup");
-  const host = await checkHost(state, getBooleanInput("fix-kvm"), AbortSignal.timeout(20 * 60_000));
+  const beforeFix = (kvmMode: string) => rememberStep({ kvmMode });
+  const fix = getBooleanInput("fix-kvm") ? beforeFix : null;
+  const host = await checkHost(state, fix, AbortSignal.timeout(hostMs));
   const bin = join(job.temp, "microagent", "bin");
   await mkdir(bin, { recursive: true });
   const program = join(bin, "microagent");
@@ -19,12 +26,12 @@ export async function setUp(): Promise<void> {
   await chmod(program, 0o755);
   addPath(bin);
   exportVariable("MICROAGENT_STATE_DIR", state);
-  const choice = host.diagnosis.supervisor?.host;
+  const choice = host.supervisor?.host;
   setOutput("version", packageVersion);
   setOutput("accel", choice?.accel ?? "");
   setOutput("state-dir", state);
   if (choice?.accel === "tcg") warning(`Acceleration: tcg. ${choice.accelReason}`);
-  info(`microagent ${packageVersion} is on the PATH`);
+  say(`microagent ${packageVersion} is on the PATH`);
 }
 
 /** Runs with the Node that runs this, which later steps may not have. */

@@ -198,7 +198,8 @@ test("every problem of an Agentfile is an annotation at its place, and nothing i
     expect.arrayContaining(["2", "3"]),
   );
   expect(errors[0]?.properties.file).toBe("agent.yaml");
-  expect(run.summary).toBe("");
+  expect(run.outputs).toEqual({ conclusion: "failure", "exit-code": "1" });
+  expect(run.summary).toContain("microagent: failure");
 });
 
 test("bad inputs are told together, by name and value", async () => {
