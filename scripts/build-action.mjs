@@ -11,6 +11,7 @@ const entries = {
   post: "action/post.ts",
   setup: "action/setup/main.ts",
   cli: "src/cli/main.ts",
+  holder: "src/holder.ts",
 };
 
 /** Bytes of code that a runner has to fetch and read; the guest agents come on top. */

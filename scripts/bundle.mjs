@@ -8,10 +8,13 @@ import { root } from "./steps.mjs";
 
 /** The files that programs and people open, by source; each keeps the path it has among the sources. */
 export const doors = Object.fromEntries(
-  ["src/cli/main", "src/index", "src/supervisor/port", "supervisors/memory/index"].map((path) => [
-    path,
-    `${path}.ts`,
-  ]),
+  [
+    "src/cli/main",
+    "src/index",
+    "src/holder",
+    "src/supervisor/port",
+    "supervisors/memory/index",
+  ].map((path) => [path, `${path}.ts`]),
 );
 
 /**

@@ -13,7 +13,7 @@ import {
   configureReply,
   encodeConfiguration,
 } from "./configuration.ts";
-import { exchange, plainReply } from "./exchange.ts";
+import { encodeRequest, exchange, plainReply } from "./exchange.ts";
 import type { ExecRequest, Execution } from "./exec.ts";
 import { GuestCallServer } from "./guest-call-server.ts";
 import type { GuestCalls } from "./guest-calls.ts";
@@ -225,6 +225,14 @@ export class Agent {
   async disturb(op: Op, disturbance: Disturbance): Promise<void> {
     const action = `disturb its ${disturbance.what}`;
     await this.#ask(op, encodeDisturbance(disturbance), plainReply, action);
+  }
+
+  /**
+   * Opens a stream with a request whose answer the caller reads himself, byte for byte: for whoever stands
+   * between the guest and another program. Whoever gets the stream ends it.
+   */
+  async relay(op: Op, request: Readonly<Record<string, unknown>>): Promise<ChannelStream> {
+    return await this.#session.open(op, encodeRequest(request, "pass a request on"));
   }
 
   /** Makes room for secrets and says who owns what is then `put` there. See docs/protocol.md. */

@@ -25,15 +25,7 @@ export async function exchange<Reply>(
   schema: z.ZodType<Reply>,
   action: string,
 ): Promise<Exchange<Reply>> {
-  const line = Buffer.from(`${JSON.stringify(request)}\n`);
-  if (line.length > limits.channel.headerBytesMax) {
-    throw new MicroagentError(
-      "invalid_argument",
-      `A request to ${action} takes ${line.length} bytes, wanted at most ${limits.channel.headerBytesMax}`,
-      { hint: "Pass large data in a file or on standard input" },
-    );
-  }
-  const stream = await session.open(op, line);
+  const stream = await session.open(op, encodeRequest(request, action));
   try {
     const reader = new MessageReader(session, stream);
     const reply = readReply(reader, await reader.line(op), schema, action);
@@ -42,6 +34,20 @@ export async function exchange<Reply>(
     stream.reset();
     throw error;
   }
+}
+
+/** A request as it goes over the wire. `invalid_argument` when the guest would not read it. */
+export function encodeRequest(
+  request: Readonly<Record<string, unknown>>,
+  action: string,
+): Uint8Array {
+  const line = Buffer.from(`${JSON.stringify(request)}\n`);
+  if (line.length <= limits.channel.headerBytesMax) return line;
+  throw new MicroagentError(
+    "invalid_argument",
+    `A request to ${action} takes ${line.length} bytes, wanted at most ${limits.channel.headerBytesMax}`,
+    { hint: "Pass large data in a file or on standard input" },
+  );
 }
 
 /** Checks a reply line: a refusal is thrown, anything else that does not fit is a violation. */

@@ -192,6 +192,11 @@ export const errorTable = {
   snapshot_not_found: { blame: "user", kind: "not_found", meaning: "No such snapshot or template" },
   workspace_not_found: { blame: "user", kind: "not_found", meaning: "No such workspace" },
   name_taken: { blame: "user", kind: "conflict", meaning: "The workspace name is in use" },
+  wrong_state: {
+    blame: "user",
+    kind: "conflict",
+    meaning: "The workspace is in a state that does not allow this",
+  },
   port_taken: { blame: "user", kind: "conflict", meaning: "A host port to publish is in use" },
   // The channel and the agent
   channel_closed: {

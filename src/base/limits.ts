@@ -142,6 +142,14 @@ export const limits = {
     /** How long the guest may take to say whether a port is open. */
     connectMs: 30_000,
   },
+  held: {
+    /** Programs connected to one workspace at once. */
+    connectionsMax: 128,
+    /** How long a connection may take to say hello, and a stream to say what it wants. */
+    firstLineMs: 10_000,
+    /** One message between a workspace's process and whoever starts it: a result has two captured outputs in it. */
+    messageBytesMax: 256 * MiB,
+  },
   template: {
     /** What saved machines may take on the disk together; the least recently used go first. */
     storeBytesMax: 10 * GiB,

@@ -107,6 +107,12 @@ export const rooms: readonly Room[] = [
     rooms: [...engineParts, "src/workspace", "supervisors/qemu", "supervisors/memory"],
     packages: [],
   },
+  // The program that holds one workspace.
+  {
+    path: "src/holder.ts",
+    rooms: ["src/host", "src/workspace", "src/registry.ts"],
+    packages: [],
+  },
   {
     path: "src/index.ts",
     rooms: [...engineParts, "src/workspace", "src/doctor", "src/report", "src/registry.ts"],

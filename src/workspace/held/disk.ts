@@ -1,0 +1,53 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileError } from "../../host/file-error.ts";
+import type { DiskAttachment, DiskLayer } from "../../supervisor/port.ts";
+import { scratchDisk, scratchFile } from "../workspace-dir.ts";
+
+/**
+ * The disk that earlier machines left in a directory; null when there is none. The files tell by their names how
+ * they lie on each other, so that no record has to be right after a crash: first what a snapshot gave
+ * (`scratch.0.raw`, `scratch.1.qcow2`), then what was begun here, then the files that each save added
+ * (`NAME.1`, `NAME.2`; those of a later machine, which continued `NAME.2`, are `NAME.2.1`).
+ */
+export async function diskIn(
+  dir: string,
+  durability: DiskAttachment["durability"],
+): Promise<DiskAttachment | null> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw fileError(error, `Directory "${dir}" cannot be read`);
+  });
+  const layers = chainOf(names).map(({ path, format }) => ({ path: join(dir, path), format }));
+  const top = layers.pop();
+  if (top === undefined) return null;
+  const disk = { id: scratchDisk, path: top.path, readOnly: false, durability } as const;
+  return layers.length === 0 ? disk : { ...disk, layers, continues: true };
+}
+
+/** The files of the disk among others, the lowest first. */
+export function chainOf(names: readonly string[]): DiskLayer[] {
+  const given = names
+    .flatMap((name): { index: number; layer: DiskLayer }[] => {
+      const [, index, format] = /^scratch\.([0-9]{1,4})\.(raw|qcow2)$/.exec(name) ?? [];
+      if (index === undefined) return [];
+      const layer = { path: name, format: format === "raw" ? "raw" : "qcow2" } as const;
+      return [{ index: Number(index), layer }];
+    })
+    .sort((a, b) => a.index - b.index)
+    .map(({ layer }) => layer);
+  const begun = given.length === 0 ? scratchFile : `${scratchDisk}.qcow2`;
+  if (!names.includes(begun)) return given;
+  const chain: DiskLayer[] = [
+    ...given,
+    { path: begun, format: given.length === 0 ? "raw" : "qcow2" },
+  ];
+  for (let below = begun; ; ) {
+    let last = below;
+    for (let count = 1; names.includes(`${below}.${count}`); count++) {
+      last = `${below}.${count}`;
+      chain.push({ path: last, format: "qcow2" });
+    }
+    if (last === below) return chain;
+    below = last;
+  }
+}

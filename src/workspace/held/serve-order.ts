@@ -1,0 +1,75 @@
+import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
+import { type Op, startOp } from "../../base/op.ts";
+import type { DetachedProcess } from "../../host/detached-process.ts";
+import type { StateLayout } from "../../host/state-layout.ts";
+import type { Engine } from "../engine.ts";
+import { holdWorkspace } from "./holder.ts";
+import { MessageStream } from "./message-stream.ts";
+import { type HolderWord, type Order, parseOrder } from "./order.ts";
+import { encodeError } from "./wire-error.ts";
+
+/**
+ * The whole life of a process that holds a workspace: one order, the start, and then until the workspace has ended.
+ * Whoever gave the order may go once it runs; when he goes before, the start is broken off. Returns the exit code.
+ */
+export async function serveOrder(
+  own: Pick<DetachedProcess, "channel" | "stop" | "takeEnvironment">,
+  createEngine: (layout: StateLayout) => Engine,
+): Promise<number> {
+  const starter = new MessageStream(own.channel);
+  const talk = startOp("talk").op;
+  const say = (word: HolderWord) => starter.send(talk, word).catch(() => {});
+  const messages = starter.messages();
+  const order = parseOrder((await messages.next()).value);
+  if (order === null) {
+    await say({ kind: "failed", error: encodeError(noOrder()) });
+    return 1;
+  }
+  own.takeEnvironment(order.env);
+  const gone = new AbortController();
+  void leftAlone(messages).then(() => gone.abort());
+  const onProgress = (event: unknown) => void say({ kind: "progress", event });
+  const { op, end } = startOp("start", { signal: gone.signal, onProgress });
+  try {
+    await hold(op, createEngine(order.layout), order, own.stop, say, () => {
+      end();
+      starter.close();
+    });
+    return 0;
+  } catch (error) {
+    const known = asMicroagentError(error);
+    await say({ kind: "failed", error: encodeError(known) });
+    own.channel.end();
+    return 1;
+  } finally {
+    end();
+  }
+}
+
+async function hold(
+  op: Op,
+  engine: Engine,
+  order: Order,
+  stop: AbortSignal,
+  say: (word: HolderWord) => Promise<void>,
+  onRunning: () => void,
+): Promise<void> {
+  await holdWorkspace(op, engine, order.name, order.start, {
+    stop,
+    onOutput: (_phase, stream, data) =>
+      say({ kind: "output", stream, data: Buffer.from(data).toString("base64") }),
+    async onReady() {
+      await say({ kind: "ready" });
+      onRunning();
+    },
+  });
+}
+
+/** Resolves when whoever gave the order has gone, or says something that nobody asked for. */
+async function leftAlone(messages: AsyncGenerator<unknown>): Promise<void> {
+  await messages.next().catch(() => {});
+}
+
+function noOrder(): MicroagentError {
+  return new MicroagentError("internal", "The workspace's process was given no order");
+}
