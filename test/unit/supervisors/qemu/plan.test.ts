@@ -72,9 +72,9 @@ describe("planQemu", () => {
         "-device",
         "virtio-rng-device,bus=virtio-mmio-bus.6,rng=rng0",
         "-blockdev",
-        "{"driver":"raw","node-name":"disk0","read-only":true,"discard":"ignore","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/images/a,b=c.erofs","aio":"threads","locking":"off","discard":"ignore","cache":{"direct":false,"no-flush":false}}}",
+        "{"node-name":"disk0","driver":"raw","read-only":true,"discard":"ignore","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/images/a,b=c.erofs","aio":"threads","locking":"off","discard":"ignore","cache":{"direct":false,"no-flush":false}}}",
         "-device",
-        "virtio-blk-device,bus=virtio-mmio-bus.5,drive=disk0,serial=base",
+        "virtio-blk-device,bus=virtio-mmio-bus.5,id=dev0,drive=disk0,serial=base",
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       ]
@@ -139,9 +139,9 @@ describe("planQemu", () => {
       { "read-only": false, cache: { "no-flush": true } },
     ]);
     expect(valuesOf(args, "-device").filter((each) => each.startsWith("virtio-blk"))).toEqual([
-      "virtio-blk-device,bus=virtio-mmio-bus.5,drive=disk0,serial=base",
-      "virtio-blk-device,bus=virtio-mmio-bus.4,drive=disk1,serial=upper",
-      "virtio-blk-device,bus=virtio-mmio-bus.2,drive=disk2,serial=scratch",
+      "virtio-blk-device,bus=virtio-mmio-bus.5,id=dev0,drive=disk0,serial=base",
+      "virtio-blk-device,bus=virtio-mmio-bus.4,id=dev1,drive=disk1,serial=upper",
+      "virtio-blk-device,bus=virtio-mmio-bus.2,id=dev2,drive=disk2,serial=scratch",
     ]);
     expect(plan({ disks: [base, scratch] }).disposable).toBe(true);
     expect(plan({ disks: [base, upper] }).disposable).toBe(false);
