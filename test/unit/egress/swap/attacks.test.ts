@@ -1,19 +1,17 @@
 import { once } from "node:events";
 import { connect as connectH2 } from "node:http2";
 import { createServer } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { MicroagentError } from "../../../../src/base/errors.ts";
 import { realClock } from "../../../../src/base/op.ts";
 import { WorkspaceAuthority } from "../../../../src/egress/tls/authority.ts";
+import { gateTo } from "../../../fixtures/gate-to.ts";
 import {
   exampleRule,
-  type Gate,
-  type GateOptions,
   getH1,
   getH2,
   guestTls,
   host,
-  openGate,
   raw,
   realKey,
   type Upstream,
@@ -21,23 +19,6 @@ import {
   upstreamH2,
   world,
 } from "../../../fixtures/swap-gate.ts";
-
-const open: { close(): unknown }[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function gateTo(
-  upstream: Promise<Upstream>,
-  options: Partial<GateOptions> = {},
-): Promise<Gate> {
-  const server = await upstream;
-  open.push(server);
-  const gate = await openGate({ upstreamPort: server.port, ...options });
-  open.push(gate);
-  return gate;
-}
 
 /** A server that says how many requests it has read. */
 function counting(): { upstream: Promise<Upstream>; readonly requests: string[] } {

@@ -1,33 +1,8 @@
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
-import { afterEach, expect, test } from "vitest";
-import {
-  type Gate,
-  type GateOptions,
-  getH1,
-  getH2,
-  openGate,
-  realKey,
-  type Upstream,
-  upstreamH1,
-} from "../../../fixtures/swap-gate.ts";
-
-const open: { close(): unknown }[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function gateTo(
-  upstream: Promise<Upstream>,
-  options: Partial<GateOptions> = {},
-): Promise<Gate> {
-  const server = await upstream;
-  open.push(server);
-  const gate = await openGate({ upstreamPort: server.port, ...options });
-  open.push(gate);
-  return gate;
-}
+import { expect, test } from "vitest";
+import { gateTo } from "../../../fixtures/gate-to.ts";
+import { getH1, getH2, realKey, upstreamH1 } from "../../../fixtures/swap-gate.ts";
 
 test("an answer that brings the credential back is starred out, length for length, and flagged once", async () => {
   const gate = await gateTo(

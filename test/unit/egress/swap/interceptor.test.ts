@@ -1,38 +1,19 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect as connectH2 } from "node:http2";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { gateTo } from "../../../fixtures/gate-to.ts";
 import {
   exampleRule,
-  type Gate,
-  type GateOptions,
   getH1,
   getH2,
   guestTls,
   host,
   openGate,
   realKey,
-  type Upstream,
   upstreamH1,
   upstreamH2,
 } from "../../../fixtures/swap-gate.ts";
-
-const open: { close(): unknown }[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function gateTo(
-  upstream: Promise<Upstream>,
-  options: Partial<GateOptions> = {},
-): Promise<Gate> {
-  const server = await upstream;
-  open.push(server);
-  const gate = await openGate({ upstreamPort: server.port, ...options });
-  open.push(gate);
-  return gate;
-}
 
 /** Answers with what it got, the credential reversed so that it comes through. */
 const mirrorH1 = () =>
