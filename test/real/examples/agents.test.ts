@@ -71,7 +71,7 @@ test.each(providers)(
       expect(await readFile(file, "latin1"), file).not.toContain(secret);
     }
     expect(stdout + stderr).not.toContain(secret);
-    expect(await machinesOf(stateLayout().root)).toEqual([]);
+    expect(await machinesOf(stateLayout().root, name)).toEqual([]);
   },
 );
 
