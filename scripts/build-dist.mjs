@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { bundle, doors } from "./bundle.mjs";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
-const sourceFolders = ["src", "supervisors"];
+const sourceFolders = ["src", "supervisors", "vitest-plugin"];
 const settings = [
   "tsconfig.json",
   "tsconfig.build.json",
@@ -18,7 +18,7 @@ const settings = [
 ];
 const stampName = ".built-from";
 
-/** Checks and bundles `src` and `supervisors` into `dist` unless the stamp there names the same sources. */
+/** Checks and bundles the sources into `dist` unless the stamp there names the same sources. */
 export async function buildDist() {
   const dist = join(root, "dist");
   const stamp = sourceDigest();

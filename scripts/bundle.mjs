@@ -14,6 +14,10 @@ export const doors = Object.fromEntries(
     "src/holder",
     "src/supervisor/port",
     "supervisors/memory/index",
+    "vitest-plugin/index",
+    "vitest-plugin/test",
+    "vitest-plugin/setup",
+    "vitest-plugin/global-setup",
   ].map((path) => [path, `${path}.ts`]),
 );
 
@@ -35,6 +39,8 @@ export async function bundle(entries, folder, shared = "[name]-[hash].js", minif
     cwd: root,
     plugins: [everyCommand.plugin, everyRun.plugin],
     platform: "node",
+    // A second copy of the test runner would know nothing of the first one's tests.
+    external: [/^vitest(\/|$)/],
     input: { ...entries },
     transform: { target: "node20" },
   });

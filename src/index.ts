@@ -2,6 +2,7 @@
  * The public door of the engine. Surfaces (command line, Vitest plugin, GitHub Action) and programs
  * use what is exported here and nothing else.
  */
+import { MicroagentError } from "./base/errors.ts";
 import { type Op, withOp } from "./base/op.ts";
 import type { AuditRecord } from "./egress/audit-event.ts";
 import { hostEnvironment } from "./host/environment.ts";
@@ -12,7 +13,9 @@ import type { Flags } from "./spec/flags.ts";
 import type { LoadedSpec } from "./spec/load.ts";
 import { mergeSpec } from "./spec/merge.ts";
 import type { RunPlan, Surface } from "./spec/plan.ts";
-import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
+import type { BootRequest } from "./workspace/boot.ts";
+import type { DirectoryIn } from "./workspace/directories.ts";
+import type { DispatchHooks, DispatchResult, DroppedFile } from "./workspace/dispatch.ts";
 import { type RunExtras, runPlanOnce } from "./workspace/run-plan.ts";
 
 export type { ExecResult as GuestExecResult, Execution } from "./agent/exec.ts";
@@ -40,6 +43,7 @@ export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";
 export type { AuditRecord } from "./egress/audit-event.ts";
+export { hostEnvironment } from "./host/environment.ts";
 export { type StateLayout, stateLayout } from "./host/state-layout.ts";
 export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";
 export { type ImageListing, listImages, removeImages, tagImage } from "./image/catalogue.ts";
@@ -131,6 +135,7 @@ export type {
   PoolOptions,
   ReadyCommand,
   RunTemplate,
+  openTemplate,
   Template,
   TemplatePool,
   TemplateRequest,
@@ -143,6 +148,7 @@ export type { Workspace } from "./workspace/workspace.ts";
  * Parts of the engine that most runs do without: each is loaded by the first call of it, because reading
  * its modules would take a noticeable part of a warm start.
  */
+  PrepareStep,
 
 /** Reads and checks a spec file. Fails with `spec_not_found` or `spec_invalid`. */
 export async function loadSpec(op: Op, path: string): Promise<LoadedSpec> {
@@ -263,5 +269,22 @@ export async function runPlan(
   options: RunPlanOptions = {},
 ): Promise<DispatchResult> {
   const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
+/**
+ * The machine that a plan asks for, to be booted or made a template of. Its files, outputs and command are not
+ * part of it.
+ */
+export async function bootRequestOf(plan: RunPlan): Promise<BootRequest> {
+  const { requestOf } = await import("./workspace/run-plan.ts");
+  return requestOf(plan, { setup: [], files: [] }).boot;
+}
+
+/** A host directory or file as something to be put into a template. */
+export async function droppedDirectory(directory: DirectoryIn): Promise<DroppedFile> {
+  const { droppedDirectories } = await import("./workspace/directories.ts");
+  const [dropped] = droppedDirectories([directory]);
+  if (dropped === undefined) throw new MicroagentError("internal", "Nothing was dropped");
+  return dropped;
+}
+
   return await runPlanOnce(engine, plan, options, options);
 }

@@ -125,4 +125,6 @@ export const rooms: readonly Room[] = [
     rooms: ["src/index.ts", "src/base", "src/version.ts"],
     packages: ["commander"],
   },
+  // Configuration half, worker half and what both know; Vitest's types come with it.
+  { path: "vitest-plugin", rooms: ["src/index.ts"], packages: ["vitest", "zod"] },
 ];

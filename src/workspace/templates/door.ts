@@ -9,6 +9,12 @@ export const ensureTemplate: typeof import("./ensure.ts").ensureTemplate = async
   return await templates.ensureTemplate(...args);
 };
 
+/** A template that another process has built, by its key. */
+export const openTemplate: typeof import("./open.ts").openTemplate = async (...args) => {
+  const templates = await import("./open.ts");
+  return await templates.openTemplate(...args);
+};
+
 /** Starts a machine of its own from a template. */
 export const cloneTemplate: typeof import("./clone.ts").cloneTemplate = async (...args) => {
   const templates = await import("./clone.ts");

@@ -74,7 +74,8 @@ export async function ensureTemplate(
 
 const foundReason = "It was built before and nothing it is made from has changed";
 
-async function templateFrom(
+/** The template of a saved machine that was found. */
+export async function templateFrom(
   op: Op,
   request: TemplateRequest,
   prepared: Prepared,

@@ -1,0 +1,140 @@
+import { type RunnerTestCase, recordArtifact } from "vitest";
+import {
+  globGuest,
+  type Op,
+  randomHex,
+  readGuestFile,
+  snapshotWorkspace,
+  withOp,
+} from "../../src/index.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Host } from "../worker/host.ts";
+import { machineReport } from "./report.ts";
+
+declare module "vitest" {
+  interface TestArtifactRegistry {
+    "microagent:machine": MachineArtifact;
+  }
+}
+
+/** What is kept of a machine whose test has failed. */
+export interface MachineArtifact {
+  type: "microagent:machine";
+  machine: string;
+  template: string;
+  ending: string;
+  attachments?: Attachment[];
+}
+
+interface Attachment {
+  name?: string;
+  contentType: string;
+  body: string | Uint8Array;
+  bodyEncoding?: "base64" | "utf-8";
+}
+
+const filesMax = 20;
+const fileBytesMax = 4 * 1024 * 1024;
+
+/**
+ * Keeps what can be known of a failed test's machines, as long as they are there: in the failure that Vitest prints,
+ * and as an artifact. Whatever cannot be had is left out; nothing here fails a test.
+ */
+export async function collectEvidence(
+  task: RunnerTestCase,
+  machines: readonly Machine[],
+  host: Host,
+): Promise<void> {
+  const reports: string[] = [];
+  for (const machine of machines) {
+    if (machine.over !== null && machine.transcript.last(1).length === 0) continue;
+    const ending = await endingOf(machine);
+    const kept = await keep(machine, host).catch(() => null);
+    const report = machineReport(machine, ending, host.settings);
+    reports.push(kept === null ? report : `${report}\n${kept}`);
+    await attach(task, machine, ending, host).catch(() => {});
+  }
+  if (reports.length > 0) tell(task, reports.join("\n\n"));
+}
+
+/** Vitest prints the cause of the last error below it, whatever the reporter. */
+function tell(task: RunnerTestCase, text: string): void {
+  const error = task.result?.errors?.at(-1);
+  if (error === undefined) return;
+  let last: { cause?: unknown } = error;
+  for (let depth = 0; depth < 10 && isObject(last.cause); depth++) last = last.cause;
+  last.cause = { name: "Machines of this test", message: `\n${text}`, stack: "", stacks: [] };
+}
+
+function isObject(value: unknown): value is { cause?: unknown } {
+  return typeof value === "object" && value !== null;
+}
+
+async function endingOf(machine: Machine): Promise<string> {
+  if (machine.over !== null) return `ended by the test: ${machine.over}`;
+  const exit = await Promise.race([machine.exit, Promise.resolve(null)]);
+  if (exit === null) return "running";
+  switch (exit.kind) {
+    case "requested":
+      return `ended: ${exit.reason}`;
+    case "guest-shutdown":
+      return "powered itself off";
+    case "crashed":
+      return `crashed: ${exit.detail}`;
+    case "killed":
+      return `was killed with ${exit.signal}`;
+  }
+}
+
+/** The machine as it was, for later. */
+async function keep(machine: Machine, host: Host): Promise<string | null> {
+  if (!host.settings.onFailure.snapshot || machine.over !== null) return null;
+  const tag = `failed-${machine.hostname.slice(0, 30)}-${randomHex(3)}`;
+  await within(host, (op) => snapshotWorkspace(op, host.engine, machine.workspace, tag));
+  return `open it again: microagent create --from-snapshot ${tag}`;
+}
+
+async function attach(task: RunnerTestCase, machine: Machine, ending: string, host: Host) {
+  const attachments: Attachment[] = [
+    text(`${machine.name}-transcript.txt`, machine.transcript.text()),
+    text(`${machine.name}-console.txt`, machine.consoleTail),
+  ];
+  if (machine.over === null) attachments.push(...(await guestFiles(machine, host).catch(() => [])));
+  const { name, template } = machine;
+  const artifact: MachineArtifact = {
+    type: "microagent:machine",
+    machine: name,
+    template,
+    ending,
+    attachments,
+  };
+  await recordArtifact(task, artifact as never);
+}
+
+function text(name: string, body: string): Attachment {
+  return { name, contentType: "text/plain", body, bodyEncoding: "utf-8" };
+}
+
+async function guestFiles(machine: Machine, host: Host): Promise<Attachment[]> {
+  const { files } = host.settings.onFailure;
+  if (files.length === 0) return [];
+  return await within(host, async (op) => {
+    const found: Attachment[] = [];
+    for (const pattern of files) {
+      for (const path of await globGuest(op, machine.workspace, pattern)) {
+        if (found.length >= filesMax) return found;
+        const bytes = await readGuestFile(op, machine.workspace, path, fileBytesMax).catch(
+          () => null,
+        );
+        const name = `${machine.name}${path.replaceAll("/", "-")}`;
+        if (bytes !== null)
+          found.push({ name, contentType: "application/octet-stream", body: bytes });
+      }
+    }
+    return found;
+  });
+}
+
+function within<T>(host: Host, work: (op: Op) => Promise<T>): Promise<T> {
+  return withOp("evidence", { timeoutMs: host.settings.timeouts.teardown / 2 }, work);
+}

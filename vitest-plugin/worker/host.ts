@@ -1,0 +1,97 @@
+import { inject } from "vitest";
+import {
+  createEngine,
+  type Engine,
+  MicroagentError,
+  type Op,
+  openTemplate,
+  stateLayout,
+  type Template,
+} from "../../src/index.ts";
+import { noTemplate, type Settings } from "../options.ts";
+import type { Provided } from "../provided.ts";
+
+/** This worker's view of the engine. */
+export interface Host {
+  readonly engine: Engine;
+  readonly settings: Settings;
+  template(op: Op, name: string): Promise<Template>;
+}
+
+interface Holder {
+  host?: { readonly provided: Provided; readonly host: Host };
+}
+
+const key = Symbol.for("microagent.vitest.host");
+
+/** The one of this worker, also for copies of this module. */
+export function workerHost(): Host {
+  const provided = inject("microvm") as Provided | undefined;
+  if (provided === undefined) {
+    throw new MicroagentError(
+      "invalid_argument",
+      "The microvm plugin is not in this configuration",
+      {
+        hint: 'Add it to vitest.config.ts: import { microvm } from "microagent-ci/vitest", then plugins: [microvm({ ... })]',
+      },
+    );
+  }
+  const holder = globalThis as { [key]?: Holder };
+  holder[key] ??= {};
+  const slot = holder[key];
+  if (slot.host?.provided !== provided) slot.host = { provided, host: openHost(provided) };
+  return slot.host.host;
+}
+
+function openHost(provided: Provided): Host {
+  const { settings } = provided;
+  const engine = createEngine(stateLayout({ stateDir: settings.stateDir ?? undefined }));
+  const open = new Map<string, Promise<Template>>();
+  return {
+    engine,
+    settings,
+    template(op, name) {
+      let template = open.get(name);
+      if (template === undefined) {
+        template = openNamed(op, engine, provided, name);
+        open.set(name, template);
+        // The next test may have more time.
+        template.catch(() => open.delete(name));
+      }
+      return op.race(template);
+    },
+  };
+}
+
+async function openNamed(
+  op: Op,
+  engine: Engine,
+  provided: Provided,
+  name: string,
+): Promise<Template> {
+  const known = provided.templates[name];
+  if (known === undefined) throw noTemplate(name, provided.templates);
+  const { key: built, boot, shell, env } = known;
+  if (built === null) {
+    throw new MicroagentError("invalid_argument", `Template "${name}" was not built for this run`, {
+      hint: `Name it in quotes in the test file, or set build: "always" in its options`,
+    });
+  }
+  const rebuild = async (): Promise<never> => {
+    throw new MicroagentError("template_broken", `Template "${name}" is damaged or gone`, {
+      hint: "Run the tests again: it is built anew before they begin",
+    });
+  };
+  const request = {
+    boot,
+    shell,
+    env,
+    setup: [],
+    files: [],
+    ready: null,
+    setupTimeoutMs: 1,
+    // Only the main process has what it takes to build it.
+    prepare: { key: built, run: rebuild },
+  };
+  return await openTemplate(op, engine, request, built);
+}

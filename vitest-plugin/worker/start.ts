@@ -1,0 +1,120 @@
+import {
+  admit,
+  cloneTemplate,
+  MicroagentError,
+  type Op,
+  randomHex,
+  realClock,
+  type Workspace,
+} from "../../src/index.ts";
+import { Life } from "../machine/life.ts";
+import { Machine } from "../machine/machine.ts";
+import type { Attempt } from "./attempt.ts";
+import { type Host, workerHost } from "./host.ts";
+
+/** What a test asks for. */
+export interface MachineSpec {
+  /** Default: that of the configuration. */
+  readonly template?: string | undefined;
+  /** Default: `vm`. Also the host name. */
+  readonly name?: string | undefined;
+  readonly hostname?: string | undefined;
+}
+
+/** Whose machines they are: a test's, or a file's. */
+export interface Owner {
+  /** Machines of one group are needed together; `[a-z0-9]`. */
+  readonly group: string;
+  readonly signal: AbortSignal | undefined;
+  /** What there is left of the test, 0 for no limit. */
+  readonly leftMs: number;
+}
+
+/** Starts one machine for a test: room first, then a clone. */
+export async function startMachine(
+  spec: MachineSpec,
+  owner: Owner,
+  attempt: Attempt,
+): Promise<Machine> {
+  if (attempt.over !== null) throw tooLate(attempt.over);
+  const host = workerHost();
+  const { settings } = host;
+  const template = spec.template ?? settings.template;
+  if (template === null) {
+    throw new MicroagentError("invalid_argument", "There is no template to clone a machine from", {
+      hint: 'Declare one in vitest.config.ts: microvm({ templates: { alpine: "alpine:3.20" } })',
+    });
+  }
+  const life = new Life(settings.timeouts, owner.signal, owner.leftMs);
+  const { boot, shell, env } = await life.during(
+    "template",
+    {},
+    settings.timeouts.boot,
+    async (op) => {
+      const found = await host.template(op, template);
+      return found.request;
+    },
+  );
+  const room = () => roomFor(host, life, owner, boot);
+  const giveBack = await room();
+  try {
+    const base = spec.name ?? "vm";
+    const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
+    const name = `vitest-${hostname.slice(0, 40)}-${randomHex(4)}`;
+    const start = async (op: Op, fresh: string, called: string): Promise<Workspace> =>
+      await cloneTemplate(op, host.engine, await host.template(op, template), {
+        name: fresh,
+        hostname: called,
+        bootMs: settings.timeouts.boot,
+      });
+    const workspace = await life.during("clone", {}, settings.timeouts.boot, (op) =>
+      start(op, name, hostname),
+    );
+    const machine = new Machine(
+      {
+        engine: host.engine,
+        name,
+        hostname,
+        shell,
+        env,
+        template,
+        memoryMib: boot.memoryMib,
+        life,
+        begunAtMs: realClock.now(),
+        start,
+        room: async (count) => {
+          const rooms: (() => Promise<void>)[] = [];
+          for (let index = 0; index < count; index++) rooms.push(await room());
+          return rooms;
+        },
+        adopt: (fork, forkGivesBack) => void attempt.take(fork, forkGivesBack),
+      },
+      workspace,
+    );
+    await attempt.take(machine, giveBack);
+    if (attempt.over !== null) throw tooLate(attempt.over);
+    return machine;
+  } catch (error) {
+    await giveBack();
+    throw error;
+  }
+}
+
+async function roomFor(
+  host: Host,
+  life: Life,
+  owner: Owner,
+  boot: { readonly memoryMib: number; readonly cpus: number },
+): Promise<() => Promise<void>> {
+  const { budget, timeouts } = host.settings;
+  const { memoryMib, cpus } = boot;
+  const request = { memoryMib, cpus, group: owner.group };
+  const admission = await life.during("admission", {}, timeouts.admission, (op) =>
+    admit(op, host.engine.layout, budget, request),
+  );
+  return () => admission.release();
+}
+
+function tooLate(reason: string): MicroagentError {
+  return new MicroagentError("closed", `No machine is started any more: ${reason}`);
+}
