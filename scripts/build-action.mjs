@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { bundle } from "./bundle.mjs";
 import { isMain, mustRun, root, runMain, say } from "./steps.mjs";
 
-const entries = {
+/** Sources of the programs, by name. */
+export const entries = {
   main: "action/main.ts",
   post: "action/post.ts",
   setup: "action/setup/main.ts",
