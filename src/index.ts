@@ -106,6 +106,20 @@ export {
   writeGuestFile,
 } from "./workspace/guest-files.ts";
 export { openGuestPort } from "./workspace/guest-port.ts";
+export type { AttachedWorkspace } from "./workspace/held/attach.ts";
+export {
+  attachWorkspace,
+  cloneWorkspace,
+  createWorkspace,
+  deleteWorkspace,
+  haltWorkspace,
+  inspectWorkspace,
+  killWorkspace,
+  resultOf,
+  startFromSnapshot,
+  startWorkspace,
+  waitWorkspace,
+} from "./workspace/held/door.ts";
 export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";

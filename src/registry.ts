@@ -13,6 +13,7 @@ import { openKernels } from "./kernel/kernels.ts";
 import type { Supervisor } from "./supervisor/port.ts";
 import { selectSupervisor } from "./supervisor/select.ts";
 import type { Engine } from "./workspace/engine.ts";
+import { type HolderProgram, launchDetached } from "./workspace/held/launch-detached.ts";
 
 /** The backends of this package in the order in which they are tried; the only file that names them. */
 export function defaultSupervisors(): readonly Supervisor[] {
@@ -29,6 +30,7 @@ export function createEngine(
   return {
     layout,
     templateBytesMax: limits.template.storeBytesMax,
+    launch: async (logPath) => await launchDetached(await holderProgram(), logPath),
     images: {
       resolve: (op, request) =>
         resolveImage(op, store, request.image, {
@@ -64,6 +66,18 @@ export function createEngine(
   };
 }
 
+/** The program that holds workspaces which outlive the command that started them. */
+async function holderProgram(): Promise<HolderProgram> {
+  // Beside this module when it is compiled, in the compiled tree when it is not.
+  for (const place of ["./holder.js", "../dist/src/holder.js"]) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (await isThere(path)) return { file: hostEnvironment.nodePath, args: [path] };
+  }
+  throw new MicroagentError("host_tool_missing", "The program that holds workspaces is not built", {
+    hint: "In a checkout: npm run build. An installed package brings it along: install it again",
+  });
+}
+
 const goArch = { x86_64: "amd64", aarch64: "arm64" } as const;
 
 /** The guest agent's binary: beside the sources, or in the installed package. */
@@ -73,13 +87,16 @@ async function guestAgentPath(arch: keyof typeof goArch): Promise<string> {
     fileURLToPath(new URL(each, import.meta.url)),
   );
   for (const path of places) {
-    const found = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
+    if (await isThere(path)) return path;
   }
   throw new MicroagentError("host_tool_missing", `The guest agent "${name}" is not built`, {
     hint: "In a checkout: npm run build:guest. An installed package brings it along: install it again",
   });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -235,23 +235,29 @@ async function isOld(path: string): Promise<boolean> {
   return facts !== null && Date.now() - facts.mtimeMs > temporaryMsMax;
 }
 
-async function killExactly(op: Op, vmm: ProcessIdentity): Promise<number | null> {
-  if (!isAlive(vmm)) return null;
+/** Ends the process that holds a lease, and its VMM. `host_tool_failed` when one of them survives. */
+export async function killOwner(op: Op, lease: LeaseRecord): Promise<void> {
+  await killExactly(op, lease.owner);
+  if (lease.vmm !== null) await killExactly(op, lease.vmm);
+}
+
+async function killExactly(op: Op, target: ProcessIdentity): Promise<number | null> {
+  if (!isAlive(target)) return null;
   const deadline = op.clock.monotonic() + killWaitMs;
-  while (isAlive(vmm)) {
+  while (isAlive(target)) {
     try {
-      process.kill(vmm.pid, "SIGKILL");
+      process.kill(target.pid, "SIGKILL");
     } catch {
       // It ended meanwhile, or it is not ours; the loop's condition and deadline tell which.
     }
     if (op.clock.monotonic() > deadline) {
-      throw new MicroagentError("host_tool_failed", `VMM process ${vmm.pid} cannot be killed`, {
-        hint: `Look at it with: ps -fp ${vmm.pid}`,
+      throw new MicroagentError("host_tool_failed", `Process ${target.pid} cannot be killed`, {
+        hint: `Look at it with: ps -fp ${target.pid}`,
       });
     }
     await op.sleep(killPollMs);
   }
-  return vmm.pid;
+  return target.pid;
 }
 
 /** True when `path` lies inside `dir`: a damaged lease must not make us remove anything else. */

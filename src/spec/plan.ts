@@ -9,7 +9,7 @@ import type { NetworkMode } from "./schema/network-schema.ts";
 import type { RestartPolicy, SpecFile } from "./schema/spec-schema.ts";
 import type { SpecSource } from "./source.ts";
 
-export type Surface = "dispatch" | "run";
+export type Surface = "dispatch" | "run" | "create";
 
 /** Where a resolved value came from; `union` when flag and spec both gave a part. */
 export type Origin = "flag" | "spec" | "profile" | "default" | "union";

@@ -47,7 +47,8 @@ export async function* followEgress(
 async function hasEnded(layout: StateLayout, name: string, path: string): Promise<boolean> {
   try {
     const now = await findWorkspace(layout, name);
-    return now.path !== path || now.state === "stopped" || now.state === "orphaned";
+    const ends: readonly string[] = ["stopped", "halted", "failed", "orphaned"];
+    return now.path !== path || ends.includes(now.state);
   } catch (error) {
     if (isMicroagentError(error) && error.code === "workspace_not_found") return true;
     throw error;

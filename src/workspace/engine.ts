@@ -10,6 +10,7 @@ import type {
   Snapshots,
   Supervisor,
 } from "../supervisor/port.ts";
+import type { Launch } from "./held/launch.ts";
 
 /**
  * The parts a boot is made of, composed once by the registry. The workspace layer knows these
@@ -22,6 +23,8 @@ export interface Engine {
   readonly supervisors: EngineSupervisors;
   /** What templates may take on the disk together. */
   readonly templateBytesMax: number;
+  /** Starts a process that holds a workspace when the command that wanted it has gone. */
+  readonly launch: Launch;
 }
 
 export interface EngineImages {

@@ -7,15 +7,16 @@ import { collectLeases, listLeases, readLeases } from "../host/lease.ts";
 import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import { openStore } from "../image/store.ts";
+import type { WorkspaceState } from "./held/state.ts";
 
 /** One workspace of a state directory. */
 export interface WorkspaceListing {
   readonly name: string;
   /**
    * `starting` has no machine yet, `running` has one, `orphaned` lost its owner and waits for
-   * collection, `stopped` was kept after its run.
+   * collection, `stopped` was kept after its run; the others are those of workspaces that outlive their runs.
    */
-  readonly state: "starting" | "running" | "orphaned" | "stopped";
+  readonly state: WorkspaceState | "orphaned";
   readonly backend: string | null;
   readonly ownerPid: number | null;
   readonly vmmPid: number | null;
@@ -25,26 +26,33 @@ export interface WorkspaceListing {
 
 /** Running, orphaned and kept workspaces, by name. */
 export async function listWorkspaces(layout: StateLayout): Promise<readonly WorkspaceListing[]> {
-  const leased = (await listLeases(layout)).map(
-    (lease): WorkspaceListing => ({
-      name: lease.workspace,
-      state: !lease.ownerAlive ? "orphaned" : lease.vmmAlive ? "running" : "starting",
-      backend: lease.supervisor === "unknown" ? null : lease.supervisor,
-      ownerPid: lease.owner.pid,
-      vmmPid: lease.vmm?.pid ?? null,
-      startedAt: lease.startedAt,
-      path: lease.runtimeDir,
-    }),
-  );
-  const kept = await Promise.all(
-    (await namesIn(layout.workspaces)).map((name) => keptListing(layout, name)),
-  );
+  const names = await namesIn(layout.workspaces);
+  const kept = await Promise.all(names.map((name) => keptListing(layout, name)));
+  const leases = await listLeases(layout);
+  const leased = leases
+    .filter(({ workspace }) => !names.includes(workspace))
+    .map(
+      (lease): WorkspaceListing => ({
+        name: lease.workspace,
+        state: !lease.ownerAlive ? "orphaned" : lease.vmmAlive ? "running" : "starting",
+        backend: lease.supervisor === "unknown" ? null : lease.supervisor,
+        ownerPid: lease.owner.pid,
+        vmmPid: lease.vmm?.pid ?? null,
+        startedAt: lease.startedAt,
+        path: lease.runtimeDir,
+      }),
+    );
   return [...leased, ...kept].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
 async function keptListing(layout: StateLayout, name: string): Promise<WorkspaceListing> {
   const path = join(layout.workspaces, name);
   const facts = await stat(path).catch(() => null);
+  if (await outlivesItsRuns(path)) {
+    const { heldListing } = await import("./held/held-listing.ts");
+    const held = await heldListing(layout, name);
+    if (held !== null) return held;
+  }
   const backend = await readFile(join(path, "result.json"), "utf8")
     .then((text) => (JSON.parse(text) as { backend?: unknown }).backend)
     .catch(() => null);
@@ -57,6 +65,11 @@ async function keptListing(layout: StateLayout, name: string): Promise<Workspace
     startedAt: facts === null ? null : facts.birthtime,
     path,
   };
+}
+
+/** A workspace that was made to be started, and started again; a run leaves another kind behind. */
+async function outlivesItsRuns(path: string): Promise<boolean> {
+  return (await stat(join(path, "workspace.json")).catch(() => null)) !== null;
 }
 
 /** What a collection did. */
@@ -99,6 +112,7 @@ export async function collectGarbage(
   const removedKept: string[] = [];
   if (options.kept === true) {
     for (const name of await namesIn(layout.workspaces)) {
+      if (await outlivesItsRuns(join(layout.workspaces, name))) continue;
       await rm(join(layout.workspaces, name), { recursive: true, force: true, maxRetries: 3 });
       removedKept.push(name);
     }

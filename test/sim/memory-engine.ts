@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { duplexPair } from "node:stream";
 import { stateLayout } from "../../src/host/state-layout.ts";
 import type { Supervisor } from "../../src/supervisor/port.ts";
 import { nothingAttached } from "../../src/workspace/attachments.ts";
 import type { BootBounds } from "../../src/workspace/boot.ts";
 import type { DispatchRequest } from "../../src/workspace/dispatch.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
+import { serveOrder } from "../../src/workspace/held/serve-order.ts";
 import {
   createMemorySupervisor,
   type MemoryOptions,
@@ -33,6 +35,12 @@ export async function memoryEngine(
   const engine: Engine = {
     layout,
     templateBytesMax: 64 * 1024 * 1024,
+    launch: async () => {
+      const [ours, theirs] = duplexPair();
+      const own = { channel: theirs, stop: new AbortController().signal, takeEnvironment() {} };
+      void serveOrder(own, () => engine);
+      return ours;
+    },
     images: {
       resolve: async (_op, request) => ({
         reference: request.image,

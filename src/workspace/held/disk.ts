@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { errnoOf } from "../../base/errors.ts";
 import { fileError } from "../../host/file-error.ts";
 import type { DiskAttachment, DiskLayer } from "../../supervisor/port.ts";
 import { scratchDisk, scratchFile } from "../workspace-dir.ts";
@@ -15,6 +16,7 @@ export async function diskIn(
   durability: DiskAttachment["durability"],
 ): Promise<DiskAttachment | null> {
   const names = await readdir(dir).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return [];
     throw fileError(error, `Directory "${dir}" cannot be read`);
   });
   const layers = chainOf(names).map(({ path, format }) => ({ path: join(dir, path), format }));

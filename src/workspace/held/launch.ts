@@ -4,26 +4,14 @@ import { z } from "zod";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op, ProgressBody } from "../../base/op.ts";
 import { fullChildEnvironment } from "../../host/environment.ts";
-import { spawnDetached } from "../../host/spawn-detached.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import { MessageStream } from "./message-stream.ts";
 import { parseWord, type StartOrder } from "./order.ts";
 import { homeOf } from "./record.ts";
 import { decodeError } from "./wire-error.ts";
 
-/** The program that holds workspaces. */
-export interface HolderProgram {
-  readonly file: string;
-  readonly args: readonly string[];
-}
-
 /** Starts a process for a workspace and gives its channel; its own words go to the log. */
 export type Launch = (logPath: string) => Promise<Duplex>;
-
-/** Launches a program in a session of its own. */
-export function launching(program: HolderProgram): Launch {
-  return async (logPath) => (await spawnDetached({ ...program, logPath })).channel;
-}
 
 export interface LaunchOptions {
   /** Takes what setup prints. */

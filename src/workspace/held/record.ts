@@ -37,7 +37,8 @@ export interface CapturedPlace {
 }
 
 export const recordFile = "workspace.json";
-const capturedDir = "captured";
+/** Holds the captured files. */
+export const capturedDir = "captured";
 const formatNow = 1;
 
 /** The directory of a workspace that outlives its runs. */

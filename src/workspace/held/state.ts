@@ -92,8 +92,6 @@ export async function currentState(layout: StateLayout, name: string): Promise<C
     vmmPid: lease.vmmAlive ? (lease.vmm?.pid ?? null) : null,
     backend: lease.supervisor === "unknown" ? null : lease.supervisor,
   };
-  // Whoever holds it says so before anything else.
-  if (!liveStates.includes(note.state)) return { ...note, state: "starting", holder };
   return { ...note, holder };
 }
 

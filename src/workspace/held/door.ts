@@ -1,0 +1,70 @@
+/*
+ * What programs call of this room. Each part is loaded by its first call: a run whose workspace ends with it does not
+ * wait for the code.
+ */
+
+/** Makes a workspace of a plan, and starts nothing. */
+export const createWorkspace: typeof import("./create.ts").createWorkspace = async (...args) => {
+  const held = await import("./create.ts");
+  return await held.createWorkspace(...args);
+};
+
+/** Starts a workspace in a process of its own, which outlives this one. */
+export const startWorkspace: typeof import("./start.ts").startWorkspace = async (...args) => {
+  const held = await import("./start.ts");
+  return await held.startWorkspace(...args);
+};
+
+/** Makes a workspace of a saved machine of another one, and starts it there. */
+export const startFromSnapshot: typeof import("./start.ts").startFromSnapshot = async (...args) => {
+  const held = await import("./start.ts");
+  return await held.startFromSnapshot(...args);
+};
+
+/** A running workspace that another process holds. */
+export const attachWorkspace: typeof import("./attach.ts").attachWorkspace = async (...args) => {
+  const held = await import("./attach.ts");
+  return await held.attachWorkspace(...args);
+};
+
+/** Powers a workspace off in good order. */
+export const haltWorkspace: typeof import("./end.ts").haltWorkspace = async (...args) => {
+  const held = await import("./end.ts");
+  return await held.haltWorkspace(...args);
+};
+
+/** Ends a workspace's machine at once. */
+export const killWorkspace: typeof import("./end.ts").killWorkspace = async (...args) => {
+  const held = await import("./end.ts");
+  return await held.killWorkspace(...args);
+};
+
+/** Waits until a workspace has ended. */
+export const waitWorkspace: typeof import("./end.ts").waitWorkspace = async (...args) => {
+  const held = await import("./end.ts");
+  return await held.waitWorkspace(...args);
+};
+
+/** Removes a workspace with its disk and its snapshots; false when there was none. */
+export const deleteWorkspace: typeof import("./end.ts").deleteWorkspace = async (...args) => {
+  const held = await import("./end.ts");
+  return await held.deleteWorkspace(...args);
+};
+
+/** Copies a workspace that does not run, under another name. */
+export const cloneWorkspace: typeof import("./clone.ts").cloneWorkspace = async (...args) => {
+  const held = await import("./clone.ts");
+  return await held.cloneWorkspace(...args);
+};
+
+/** Everything that is known of a workspace without asking its guest. */
+export const inspectWorkspace: typeof import("./status.ts").inspectWorkspace = async (...args) => {
+  const held = await import("./status.ts");
+  return await held.inspectWorkspace(...args);
+};
+
+/** How the workload of a workspace's last start ended. */
+export const resultOf: typeof import("./status.ts").resultOf = async (...args) => {
+  const held = await import("./status.ts");
+  return await held.resultOf(...args);
+};
