@@ -9,6 +9,7 @@ export const cli = join(root, "dist", "src", "cli", "main.js");
 
 const subject = await import(pathToFileURL(subjectPath).href);
 
+export const { defaultSupervisors, makeCertificate, pemOf } = subject;
 export const { ensureInitramfs, makeEmptyExt4, readHostTree, writeHostTree } = subject;
 export const { cloneTemplate, ensureTemplate, makeOverlay, nothingAttached, openTemplatePool } =
   subject;

@@ -1,0 +1,3 @@
+module microagent.dev/netload
+
+go 1.26
