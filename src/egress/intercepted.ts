@@ -5,7 +5,7 @@ import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import type { Admission, FlowContext, Running } from "./flow.ts";
-import { StreamDuplex } from "./stream-duplex.ts";
+import { type Pace, StreamDuplex } from "./stream-duplex.ts";
 
 export interface HandedOver {
   readonly name: string;
@@ -28,12 +28,14 @@ export async function handOver(
   const bytes = { sent: 0, received: 0 };
   let lastActiveAt = op.clock.monotonic();
   let capped = false;
-  const client = new StreamDuplex(op, flow.stream, (direction, count) => {
+  const onBytes = (direction: "sent" | "received", count: number) => {
     bytes[direction] += count;
     lastActiveAt = op.clock.monotonic();
     capped ||= !traffic.count(count);
     return !capped;
-  });
+  };
+  const pace: Pace | null = traffic.limited ? (inner, count) => traffic.pace(inner, count) : null;
+  const client = new StreamDuplex(op, flow.stream, onBytes, pace);
   client.on("error", () => {});
   const sockets = new Set<Socket>([flow.socket]);
   let first: Socket | null = flow.socket;

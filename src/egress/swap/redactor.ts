@@ -39,7 +39,12 @@ export class EchoGuard {
   #hide(bytes: Buffer): boolean {
     let found = false;
     for (const needle of this.#needles) {
-      for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at)) {
+      // Beyond what was starred: a value of stars alone would be found in its own place for ever.
+      for (
+        let at = bytes.indexOf(needle);
+        at >= 0;
+        at = bytes.indexOf(needle, at + needle.length)
+      ) {
         found = true;
         bytes.fill("*", at, at + needle.length);
       }

@@ -64,3 +64,12 @@ test("what the writer gave is left as it was", async () => {
   await through(new EchoGuard(["key-long"], () => {}), [given]);
   expect(String(given)).toBe("a key-long b");
 });
+
+test("a value of stars alone, as masked settings hold, ends the search as well", () => {
+  let echoes = 0;
+  const guard = new EchoGuard(["********"], () => {
+    echoes += 1;
+  });
+  expect(guard.text("key: ********, again ********")).toBe("key: ********, again ********");
+  expect(echoes).toBe(1);
+});
