@@ -19,11 +19,22 @@ export function defineOneShot(
     .passThroughOptions()
     .action(
       async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
+        refuseOptionAsCommand(words[0], surface);
         const given = readRunFlags(options, image, words);
         if (!namesSomething(given)) throw nothingToRun(surface);
         await runOneShot(terminal, surface, given);
       },
     );
+}
+
+/** All words behind the image are the command's; no program has a name like an option. */
+function refuseOptionAsCommand(word: string | undefined, surface: "dispatch" | "run"): void {
+  if (word === undefined || !word.startsWith("-")) return;
+  throw new MicroagentError(
+    "usage",
+    `Option "${word.slice(0, 80)}" stands behind the image: wanted it before, or a command`,
+    { hint: `For example: microagent ${surface} --setup COMMAND --image IMAGE --exec COMMAND` },
+  );
 }
 
 /** What a run can be about; without any of it only defaults would run, which nobody asked for. */

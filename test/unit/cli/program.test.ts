@@ -95,6 +95,17 @@ test("a global option behind the command is told where it stands", async () => {
 });
 
 test.each([["run"], ["dispatch"]])(
+  "%s takes no option behind the image for a command",
+  async (name) => {
+    const { code, err } = await run([name, "image", "--setup", "true"]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      'Option "--setup" stands behind the image: wanted it before, or a command',
+    );
+  },
+);
+
+test.each([["run"], ["dispatch"]])(
   "%s without anything to run teaches, and runs nothing",
   async (name) => {
     const { code, err } = await run([name, "--memory", "256"]);
