@@ -113,12 +113,7 @@ const templateSchema = z.strictObject({
   build: z.enum(["needed", "always"]).optional(),
 });
 const schema = z.strictObject({
-  templates: z
-    .record(
-      z.string().regex(/^[A-Za-z0-9][\w.-]{0,62}$/),
-      z.union([z.string().min(1), templateSchema]),
-    )
-    .optional(),
+  templates: z.record(z.string().regex(/^[A-Za-z0-9][\w.-]{0,62}$/), templateSchema).optional(),
   template: z.string().optional(),
   budget: z
     .strictObject({
@@ -153,18 +148,19 @@ export function resolveOptions(options: MicrovmOptions): {
   readonly settings: Settings;
   readonly templates: Readonly<Record<string, TemplateOptions>>;
 } {
-  const parsed = schema.safeParse(options);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const place = ["microvm()", ...(issue?.path ?? [])].join(".");
-    throw new MicroagentError("invalid_argument", `Option "${place}": ${issue?.message ?? ""}`);
-  }
+  // An image alone is a template too.
   const templates = Object.fromEntries(
     Object.entries(options.templates ?? {}).map(([name, given]) => [
       name,
       typeof given === "string" ? { image: given } : given,
     ]),
   );
+  const parsed = schema.safeParse({ ...options, ...(options.templates && { templates }) });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const place = ["microvm()", ...(issue?.path ?? [])].join(".");
+    throw new MicroagentError("invalid_argument", `Option "${place}": ${issue?.message ?? ""}`);
+  }
   const template = options.template ?? Object.keys(templates)[0] ?? null;
   if (template !== null && templates[template] === undefined) throw noTemplate(template, templates);
   const { onFailure = {} } = options;

@@ -55,7 +55,7 @@ async function exchange(request: Request, socket: Duplex): Promise<Response> {
     path: `${target.pathname}${target.search}`,
     headers: { ...Object.fromEntries(request.headers), connection: "close" },
     signal: request.signal,
-    agent: false,
+    // Only without an agent is the connection ours.
     createConnection: () => socket,
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {

@@ -168,7 +168,7 @@ export class Waits implements WaitFor {
   async #watched(failed: string, watch: GuestWatch, bound: CallBound): Promise<void> {
     await this.#within(failed, bound, async (op, see) => {
       for (;;) {
-        const answer = await this.#ask(op, watch, Math.min(op.remainingMs(), 1_000));
+        const answer = await this.#ask(op, watch, askMs(op));
         if (answer.met) return;
         see(answer.seen);
       }
@@ -243,6 +243,11 @@ export class Waits implements WaitFor {
       );
     }
   }
+}
+
+/** Short enough for the guest to say what it saw before the time is over. */
+function askMs(op: Op): number {
+  return Math.max(20, Math.min(1_000, op.remainingMs() / 2));
 }
 
 /** Failures that no further look can mend. */
