@@ -3,7 +3,7 @@ import type { TreeEntry } from "../agent/tree.ts";
 import { singleFileTree, treeEntry } from "../agent/tree.ts";
 import { MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
-import type { Workspace } from "./workspace.ts";
+import type { ReachableGuest } from "./reachable-guest.ts";
 
 export interface GuestFileOptions {
   /** Permission bits; default 0644, directories 0755. */
@@ -15,7 +15,7 @@ export interface GuestFileOptions {
 /** The bytes of one file. `guest_file_not_found`, `output_refused` beyond `bytesMax`. */
 export async function readGuestFile(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   path: string,
   bytesMax: number,
 ): Promise<Buffer> {
@@ -43,7 +43,7 @@ export async function readGuestFile(
 const linksMax = 40;
 
 /** The path behind symbolic links. */
-async function resolved(op: Op, workspace: Workspace, path: string): Promise<string> {
+async function resolved(op: Op, workspace: ReachableGuest, path: string): Promise<string> {
   let at = path;
   for (let count = 0; count < linksMax; count++) {
     const { type, link } = await workspace.agent.stat(op, at, { follow: false });
@@ -56,7 +56,7 @@ async function resolved(op: Op, workspace: Workspace, path: string): Promise<str
 /** Writes one file, with the directories above it. */
 export async function writeGuestFile(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   path: string,
   data: Uint8Array,
   options: GuestFileOptions = {},
@@ -69,7 +69,7 @@ export async function writeGuestFile(
 /** Makes a directory and those above it; one that is there stays as it is. */
 export async function makeGuestDirectory(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   path: string,
   options: GuestFileOptions = {},
 ): Promise<void> {
@@ -84,7 +84,7 @@ export async function makeGuestDirectory(
 /** Copies a host file or directory to a guest path. */
 export async function copyIntoGuest(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   hostPath: string,
   guestPath: string,
 ): Promise<void> {
@@ -102,7 +102,7 @@ export interface CopiedOut {
 /** Copies a guest file or directory to a host path: regular files and directories, with their bounds. */
 export async function copyOutOfGuest(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   guestPath: string,
   hostPath: string,
   caps: { readonly maxEntries: number; readonly maxBytes: number },
@@ -143,7 +143,7 @@ const globEntriesMax = 100_000;
  */
 export async function globGuest(
   op: Op,
-  workspace: Workspace,
+  workspace: ReachableGuest,
   pattern: string,
 ): Promise<readonly string[]> {
   if (!pattern.startsWith("/")) {

@@ -13,6 +13,7 @@ import type { ChannelStream } from "../../channel/stream.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import { dialUnix } from "../../host/unix-socket.ts";
 import type { GuestCommand } from "../guest-command.ts";
+import type { ReachableGuest } from "../reachable-guest.ts";
 import type { ControlVerb } from "./control-server.ts";
 import { socketFile } from "./holder.ts";
 import { homeOf, requireRecord } from "./record.ts";
@@ -31,21 +32,22 @@ const pollMs = 25;
  * the workspace runs on. Calls fail with `wrong_state` when the workspace has ended or is paused, and with why it
  * failed when it did.
  */
-export class AttachedWorkspace implements AsyncDisposable {
+export class AttachedWorkspace implements ReachableGuest, AsyncDisposable {
   readonly name: string;
+  readonly agent: Agent;
   readonly #layout: StateLayout;
-  readonly #agent: Agent;
 
   constructor(layout: StateLayout, name: string, agent: Agent) {
     this.#layout = layout;
     this.name = name;
-    this.#agent = agent;
+    this.agent = agent;
   }
 
   /** Starts a command; resolves when it runs, `exec_not_started` when it cannot. */
   async exec(op: Op, command: GuestCommand): Promise<Execution> {
     return await this.explaining(
-      this.#agent.exec(op, {
+      "running a command",
+      this.agent.exec(op, {
         argv: command.argv,
         env: Object.entries(command.env ?? {}).map(([key, value]) => `${key}=${value}`),
         // What is empty comes from the image: the process that holds the workspace knows it.
@@ -63,7 +65,7 @@ export class AttachedWorkspace implements AsyncDisposable {
     const { argv } = command;
     const request = { argv, env: [], cwd: "", user: "", stdin: false, tty: null, timeoutMs: null };
     const start = ({ stdin }: { readonly stdin: boolean }) => this.exec(op, { ...command, stdin });
-    return await this.explaining(runToEnd(op, start, request, options));
+    return await this.explaining("running a command", runToEnd(op, start, request, options));
   }
 
   /** Writes a tree at a guest path. */
@@ -73,12 +75,12 @@ export class AttachedWorkspace implements AsyncDisposable {
     tree: AsyncIterable<TreeItem>,
     options: PutOptions = {},
   ): Promise<TransferSummary> {
-    return await this.explaining(this.#agent.put(op, path, tree, options));
+    return await this.explaining("copying files in", this.agent.put(op, path, tree, options));
   }
 
   /** Reads a tree from a guest path, within caps that default to those of outputs. */
   async get(op: Op, path: string, options: GetOptions = {}): Promise<TreeReader> {
-    return await this.explaining(this.#agent.get(op, path, options));
+    return await this.explaining("copying files out", this.agent.get(op, path, options));
   }
 
   async stat(
@@ -86,12 +88,12 @@ export class AttachedWorkspace implements AsyncDisposable {
     path: string,
     options: { readonly follow?: boolean } = {},
   ): Promise<TreeEntry> {
-    return await this.explaining(this.#agent.stat(op, path, options));
+    return await this.explaining("looking at a file", this.agent.stat(op, path, options));
   }
 
   /** Connects to a TCP port of the guest; whoever gets the stream ends it. */
   async connectPort(op: Op, port: number): Promise<ChannelStream> {
-    return await this.explaining(this.#agent.connectPort(op, port));
+    return await this.explaining("connecting to a port", this.agent.connectPort(op, port));
   }
 
   /** Freezes the machine with everything in it. */
@@ -124,16 +126,16 @@ export class AttachedWorkspace implements AsyncDisposable {
   }
 
   /** Settles as `work` does, but a workspace that has ended meanwhile says how. */
-  async explaining<T>(work: Promise<T>): Promise<T> {
+  async explaining<T>(doing: string, work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
-      throw await this.#explained(error);
+      throw await this.#explained(error, doing);
     }
   }
 
   close(): void {
-    this.#agent.close();
+    this.agent.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -142,9 +144,11 @@ export class AttachedWorkspace implements AsyncDisposable {
   }
 
   async #control(op: Op, verb: ControlVerb): Promise<unknown> {
-    const stream = await this.explaining(this.#agent.relay(op, verb));
+    const stream = await this.explaining("being controlled", this.agent.relay(op, verb));
     try {
-      const reply = replySchema.parse(await this.explaining(readLine(op, stream)));
+      const reply = replySchema.parse(
+        await this.explaining("being controlled", readLine(op, stream)),
+      );
       if (reply.ok) return reply;
       throw decodeError(reply.error);
     } finally {
@@ -152,7 +156,7 @@ export class AttachedWorkspace implements AsyncDisposable {
     }
   }
 
-  async #explained(error: unknown): Promise<unknown> {
+  async #explained(error: unknown, doing: string): Promise<unknown> {
     if (!isMicroagentError(error)) return error;
     if (error.code === "guest_refused" && error.details.guestCode === "unable") {
       return wrongState(this.name, (await this.state()).state, "do this");
@@ -163,7 +167,7 @@ export class AttachedWorkspace implements AsyncDisposable {
     try {
       for (;;) {
         const now = await this.state();
-        if (!liveStates.includes(now.state)) return endedWhile(this.name, now, error);
+        if (!liveStates.includes(now.state)) return endedWhile(this.name, now, doing, error);
         await op.sleep(pollMs);
       }
     } catch {
@@ -246,7 +250,12 @@ function endedBefore(name: string, now: CurrentState): MicroagentError {
   return new MicroagentError("wrong_state", `${error.message}: ${reason}`, { hint, details });
 }
 
-function endedWhile(name: string, now: CurrentState, cause: unknown): MicroagentError {
+function endedWhile(
+  name: string,
+  now: CurrentState,
+  doing: string,
+  cause: unknown,
+): MicroagentError {
   const { error, reason, state } = now;
   if (error !== null) {
     const { message, ...known } = decodeError(error);
@@ -256,7 +265,7 @@ function endedWhile(name: string, now: CurrentState, cause: unknown): Microagent
   const code = state === "failed" ? "machine_killed" : "wrong_state";
   return new MicroagentError(
     code,
-    `Workspace "${name}" has ended meanwhile, it is ${state}${why}`,
+    `Workspace "${name}" is ${state} since it ended while ${doing}${why}`,
     {
       cause,
       details: { name, state },

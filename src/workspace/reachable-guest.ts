@@ -1,0 +1,17 @@
+import type { Agent } from "../agent/agent.ts";
+import type { TreeItem } from "../agent/tree.ts";
+import type { Op } from "../base/op.ts";
+
+/** A running guest, whichever process holds it. */
+export interface ReachableGuest {
+  /** For what has no verb here. */
+  readonly agent: Agent;
+  /** Settles as `work` does, but a guest that is gone says why. `doing` completes "while". */
+  explaining<T>(doing: string, work: Promise<T>): Promise<T>;
+  put(op: Op, path: string, tree: AsyncIterable<TreeItem>): Promise<unknown>;
+  get(
+    op: Op,
+    path: string,
+    caps: { readonly maxEntries: number; readonly maxBytes: number },
+  ): Promise<AsyncIterable<TreeItem>>;
+}
