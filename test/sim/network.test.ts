@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ProgressListener, withOp } from "../../src/base/op.ts";
-import { type HostRule, parseHostRule } from "../../src/egress/host-rule.ts";
-import { defaultEgressCaps, type EgressPolicy } from "../../src/egress/policy.ts";
+import type { EgressPolicy } from "../../src/egress/policy.ts";
 import { type AttachmentRequest, nothingAttached } from "../../src/workspace/attachments.ts";
 import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
 import { egressOf, followEgress } from "../../src/workspace/egress-log.ts";
@@ -15,7 +14,9 @@ import { networkOf } from "../../src/workspace/network-record.ts";
 import type { NetworkRequest } from "../../src/workspace/network-request.ts";
 import { resultJson } from "../../src/workspace/result-json.ts";
 import type { GuestScript, ProgramRun } from "../../supervisors/memory/guest-script.ts";
-import { memoryEngine, someDispatch } from "./memory-engine.ts";
+import { policyOf, rules } from "../support/egress-policy.ts";
+import { get, lookup } from "./guest-asks.ts";
+import { ampleBounds, memoryEngine, someDispatch } from "./memory-engine.ts";
 
 let dir = "";
 beforeEach(async () => {
@@ -38,15 +39,7 @@ function networkWith(
         ipv6: null,
         dns: ["10.0.2.3"],
       },
-      policy: {
-        mode: "guarded",
-        allow: [],
-        passthrough: [],
-        caps: defaultEgressCaps,
-        hostMap: new Map(),
-        resolvers: null,
-        ...policy,
-      },
+      policy: policyOf(policy),
       forwards: [],
       swap: { providers: [], configFile: null, caFiles: [] },
       ...change,
@@ -72,55 +65,11 @@ async function run(
     outputDir: more.outputDir ?? null,
     timeoutMs: 20_000,
   });
-  // Nothing here hangs; what is loaded with the first run may take its time.
-  const bounds = { pullMs: 5_000, bootMs: 20_000 };
   return await dispatch(
     engine,
-    { ...request, boot: { ...request.boot, attach, bounds } },
+    { ...request, boot: { ...request.boot, attach, bounds: ampleBounds } },
     { onProgress: more.onProgress },
   );
-}
-
-/** GETs over a call of the guest's, as its network stack would: the answer's text, or the refusal's code. */
-async function get(run: ProgramRun, dst: string, port: number, host: string): Promise<string> {
-  const call = await run.call({ op: "tcp", dst, port, src_port: 40000 });
-  if (!call.ok) return call.code ?? "refused";
-  await call.connection.write(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
-  const parts: Uint8Array[] = [];
-  try {
-    for (
-      let part = await call.connection.read();
-      part !== null;
-      part = await call.connection.read()
-    ) {
-      parts.push(part);
-    }
-  } catch {
-    return "reset";
-  }
-  call.connection.end();
-  return Buffer.concat(parts).toString();
-}
-
-/** Asks the host for the A record of a name, as a resolver of the guest would: an address, or the code. */
-async function lookup(run: ProgramRun, name: string): Promise<string> {
-  const call = await run.call({ op: "dns", dst: "10.0.2.3", transport: "udp" });
-  const labels = name.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
-  const query = Buffer.from([0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
-  await call.connection.write(Buffer.concat([Buffer.from([0, query.length]), query]));
-  call.connection.end();
-  const parts: Uint8Array[] = [];
-  for (
-    let part = await call.connection.read();
-    part !== null;
-    part = await call.connection.read()
-  ) {
-    parts.push(part);
-  }
-  const answer = Buffer.concat(parts).subarray(2);
-  const rcode = (answer[3] ?? 0) & 0xf;
-  if (rcode !== 0) return `rcode ${rcode}`;
-  return answer.readUInt16BE(6) === 0 ? "no answer" : [...answer.subarray(-4)].join(".");
 }
 
 async function withHttpServer(work: (port: number) => Promise<void>): Promise<void> {
@@ -133,12 +82,6 @@ async function withHttpServer(work: (port: number) => Promise<void>): Promise<vo
     server.closeAllConnections();
     server.close();
   }
-}
-
-function rule(text: string): HostRule {
-  const parsed = parseHostRule(text);
-  if (typeof parsed === "string") throw new TypeError(parsed);
-  return parsed;
 }
 
 const standInFor = (port: number) => ({
@@ -185,7 +128,7 @@ test("under strict, a name is refused until it is listed", () =>
     const refused = await run(networkWith({ mode: "strict", ...standInFor(port) }), body);
     expect(refused.stdout.text()).toBe("rcode 5");
     expect(refused.audit?.deny_by_host).toEqual({ "pkg.test": 1 });
-    const allow = [rule("pkg.test")];
+    const allow = rules("pkg.test");
     const listed = await run(networkWith({ mode: "strict", allow, ...standInFor(port) }), body);
     expect(listed.stdout.text()).toContain("the index");
     expect(listed.audit?.deny_by_host).toEqual({});

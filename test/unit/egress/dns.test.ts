@@ -7,8 +7,9 @@ import { addressRecord } from "../../../src/egress/dns-records.ts";
 import { parseHosts } from "../../../src/egress/hosts-file.ts";
 import type { NameResolver } from "../../../src/egress/resolver.ts";
 import { reversedAddress } from "../../../src/egress/reverse-name.ts";
+import { rules } from "../../support/egress-policy.ts";
 import { inTime } from "../channel/sessions.ts";
-import { addressesOf, codeOf, query, rules, withNetwork } from "./guest-network.ts";
+import { addressesOf, codeOf, query, withNetwork } from "./guest-network.ts";
 
 test("a name is resolved, its case kept in the answer, and asked once while it lives", async () => {
   await withNetwork({ names: { "a.test": ["93.184.216.34"] } }, async (network) => {

@@ -13,33 +13,13 @@ import { openAuditLog, readAuditLog } from "../../../src/egress/audit-log.ts";
 import { dnsType } from "../../../src/egress/dns-message.ts";
 import { addressRecord } from "../../../src/egress/dns-records.ts";
 import { openEgress } from "../../../src/egress/egress.ts";
-import { type HostRule, parseHostRule } from "../../../src/egress/host-rule.ts";
 import type { Interceptor } from "../../../src/egress/interceptor.ts";
-import { defaultEgressCaps, type EgressPolicy } from "../../../src/egress/policy.ts";
+import type { EgressPolicy } from "../../../src/egress/policy.ts";
 import type { NameResolver, Resolution } from "../../../src/egress/resolver.ts";
+import { policyOf } from "../../support/egress-policy.ts";
 import { inTime } from "../channel/sessions.ts";
 
 export const identity = { runtimeId: "ws-test", sessionId: "s1" };
-
-export function rules(...texts: string[]): HostRule[] {
-  return texts.map((text) => {
-    const rule = parseHostRule(text);
-    if (typeof rule === "string") throw new TypeError(rule);
-    return rule;
-  });
-}
-
-export function policyOf(part: Partial<EgressPolicy>): EgressPolicy {
-  return {
-    mode: "guarded",
-    allow: [],
-    passthrough: [],
-    caps: defaultEgressCaps,
-    hostMap: new Map(),
-    resolvers: null,
-    ...part,
-  };
-}
 
 export interface Network {
   readonly op: Op;

@@ -7,7 +7,7 @@ import {
   listsName,
   parseHostRule,
 } from "../../../src/egress/host-rule.ts";
-import { rules } from "./guest-network.ts";
+import { rules } from "../../support/egress-policy.ts";
 
 test.each([
   ["api.example.com", "api.example.com", 443, true],

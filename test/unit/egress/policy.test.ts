@@ -6,13 +6,12 @@ import { decideFlow, decideName } from "../../../src/egress/decision.ts";
 import { HostLists } from "../../../src/egress/host-lists.ts";
 import type { Interceptor } from "../../../src/egress/interceptor.ts";
 import type { EgressMode } from "../../../src/egress/policy.ts";
+import { policyOf, rules } from "../../support/egress-policy.ts";
 import {
   type Connection,
   listen,
   mapped,
   type Network,
-  policyOf,
-  rules,
   withNetwork,
   withServer,
 } from "./guest-network.ts";

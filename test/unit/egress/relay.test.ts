@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { rules } from "../../support/egress-policy.ts";
 import { settle } from "../channel/sessions.ts";
-import { mapped, rules, withNetwork, withServer } from "./guest-network.ts";
+import { mapped, withNetwork, withServer } from "./guest-network.ts";
 
 const echo = (socket: import("node:net").Socket) => void socket.pipe(socket);
 
