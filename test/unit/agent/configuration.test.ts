@@ -1,28 +1,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Configuration, encodeConfiguration } from "../../../src/agent/configuration.ts";
+import { encodeConfiguration } from "../../../src/agent/configuration.ts";
+import { plainConfiguration } from "../../support/in-guest.ts";
 
 const { valid } = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../vectors/requests.json"), "utf8"),
 ) as { readonly valid: readonly { readonly name: string; readonly line: string }[] };
 
-const plain: Configuration = {
-  timeUnixMs: 0,
-  entropy: new Uint8Array(32),
-  hostname: "h",
-  hosts: [],
-  root: { base: { device: "/dev/vda", fstype: "erofs" }, upper: { tmpfsBytes: 1 } },
-  mounts: [],
-  pidsMax: 1,
-  memoryReserveBytes: 1,
-};
-
 test("network and services are sent as the guest's vectors have them", () => {
   const vector = valid.find(({ name }) => name === "configure with a network and services");
   const { network, services } = JSON.parse(vector?.line ?? "{}") as Record<string, unknown>;
   const encoded = encodeConfiguration({
-    ...plain,
+    ...plainConfiguration,
     network: {
       interface: "eth0",
       mtu: 65520,
@@ -40,7 +30,7 @@ test.each([
   [{ network: null, services: { secretsSocket: null, mediationPort: null } }, []],
   [{ services: { secretsSocket: null, mediationPort: 7 } }, ["services"]],
 ])("what is not asked for is not sent: %j", (change, fields) => {
-  const encoded = encodeConfiguration({ ...plain, ...change });
+  const encoded = encodeConfiguration({ ...plainConfiguration, ...change });
   expect(Object.keys(encoded).filter((key) => ["network", "services"].includes(key))).toEqual(
     fields,
   );

@@ -6,6 +6,7 @@ import { type Op, type Progress, withOp } from "../../../src/base/op.ts";
 import { Mediation } from "../../../src/workspace/mediation.ts";
 import { startMemoryGuest } from "../../../supervisors/memory/guest.ts";
 import type { GuestConnection } from "../../../supervisors/memory/guest-calls.ts";
+import { outputOf, plainConfiguration } from "../../support/in-guest.ts";
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -49,26 +50,8 @@ async function fromGuest(
   return await withOp("t", { timeoutMs: 20_000 }, async (op: Op) => {
     const agent = await Agent.connect(op, guest.hostLink, { calls: mediation.calls });
     try {
-      await agent.configure(op, {
-        timeUnixMs: 0,
-        entropy: Buffer.alloc(32),
-        hostname: "t",
-        hosts: [],
-        root: { base: { device: "/dev/vda", fstype: "erofs" }, upper: { tmpfsBytes: 1 } },
-        mounts: [],
-        pidsMax: 1,
-        memoryReserveBytes: 1,
-      });
-      const ended = await agent.run(op, {
-        argv: ["talk"],
-        env: [],
-        cwd: "/",
-        user: "0",
-        stdin: false,
-        tty: null,
-        timeoutMs: 10_000,
-      });
-      return Buffer.from(ended.stdout).toString();
+      await agent.configure(op, plainConfiguration);
+      return await outputOf(op, agent, "talk");
     } finally {
       agent.close();
       guest.crash();

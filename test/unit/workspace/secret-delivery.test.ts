@@ -8,6 +8,7 @@ import { type Clock, type Op, type Progress, realClock, withOp } from "../../../
 import { readSecretAudit } from "../../../src/workspace/secret-audit.ts";
 import { prepareSecrets, type SecretsDeclared } from "../../../src/workspace/secret-delivery.ts";
 import { startMemoryGuest } from "../../../supervisors/memory/guest.ts";
+import { outputOf, plainConfiguration } from "../../support/in-guest.ts";
 
 const value = "swordfish-0123";
 const env: Record<string, string> = { KEY: value, OTHER: "other value" };
@@ -58,29 +59,10 @@ async function inGuest<T>(
   return await withOp("t", { timeoutMs: 20_000, clock }, async (op: Op) => {
     const agent = await Agent.connect(op, guest.hostLink, { calls: prepared.calls });
     try {
-      await agent.configure(op, {
-        timeUnixMs: 0,
-        entropy: Buffer.alloc(32),
-        hostname: "t",
-        hosts: [],
-        root: { base: { device: "/dev/vda", fstype: "erofs" }, upper: { tmpfsBytes: 1 } },
-        mounts: [],
-        pidsMax: 1,
-        memoryReserveBytes: 1,
-      });
+      await agent.configure(op, plainConfiguration);
       await prepared.deliver(op, { agent, user: "1000:1000", directory: dir });
-      const ask = async (...names: string[]) => {
-        const ended = await agent.run(op, {
-          argv: ["ask", ...names],
-          env: [],
-          cwd: "/",
-          user: "0",
-          stdin: false,
-          tty: null,
-          timeoutMs: 10_000,
-        });
-        return Buffer.from(ended.stdout).toString().trimEnd().split("\n");
-      };
+      const ask = async (...names: string[]) =>
+        (await outputOf(op, agent, "ask", ...names)).trimEnd().split("\n");
       return await work({ files: guest.files, prepared, ask });
     } finally {
       agent.close();
