@@ -5,14 +5,19 @@ import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 
 /**
- * The text of a file that a flag names. `what` begins a sentence, for example `Egress policy`. Fails
+ * The text of a file that a flag names. `what` begins a sentence, for example `Egress policy`; `form` is what was wanted. Fails
  * with `invalid_argument`.
  */
-export async function readSettingsFile(path: string, what: string, flag: string): Promise<string> {
+export async function readSettingsFile(
+  path: string,
+  what: string,
+  flag: string,
+  form = "a YAML or JSON file",
+): Promise<string> {
   const refuse = (why: string, cause?: unknown) =>
     new MicroagentError("invalid_argument", `${what} "${path}" ${why}`, {
       cause,
-      hint: `Name a YAML or JSON file with ${flag}`,
+      hint: `Name ${form} with ${flag}`,
     });
   try {
     // Without O_NONBLOCK a named pipe would keep us waiting for a writer.

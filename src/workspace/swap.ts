@@ -11,8 +11,8 @@ import type { SwapRule } from "../egress/swap/rule.ts";
 import { hostEnvironment } from "../host/environment.ts";
 import { parseNamedSecret } from "../secret/named.ts";
 import { resolveSecretText } from "../secret/resolve.ts";
-import { readSettingsFile } from "../spec/settings-file.ts";
 import { loadSwapFile } from "../spec/swap-file.ts";
+import { readExtraRoots } from "./extra-roots.ts";
 import { readGuestText } from "./guest-text.ts";
 import type { SwapRequest } from "./network-request.ts";
 
@@ -32,10 +32,7 @@ export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> 
   for (const text of providers) if (text.includes("=")) warnIfUnset(op, text);
   const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
   const swaps = mergeSwapRules(providers, fromFile);
-  const extraRootsPem: string[] = [];
-  for (const path of caFiles) {
-    extraRootsPem.push(await op.race(readSettingsFile(path, "CA file", "--egress-ca")));
-  }
+  const extraRootsPem = await readExtraRoots(op, caFiles);
   const interceptor = await createInterceptor(op, { swaps, resolveSecret, extraRootsPem });
   let env: Readonly<Record<string, string>> = {};
   return {

@@ -25,6 +25,7 @@ export function egressReceipt(
   if ((audit.by_event.egress_cap_exceeded ?? 0) > 0) {
     lines.push("warning: a bound on traffic was reached (raise it with --egress-max-...)");
   }
+  lines.push(...credentialLines(audit.by_event));
   if (suggestion !== null) {
     const where = specFile ?? "an Agentfile";
     lines.push(`to allow what was denied, in ${where}:`);
@@ -35,6 +36,24 @@ export function egressReceipt(
     }
   }
   return lines.map(printable);
+}
+
+/** A swap that fails shows in the guest as an answer that only the host can explain. */
+function credentialLines(byEvent: Readonly<Record<string, number>>): string[] {
+  const { egress_swap_error: swaps = 0, egress_mitm_upstream_error: upstreams = 0 } = byEvent;
+  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  return [
+    ...(swaps === 0
+      ? []
+      : [
+          `warning: ${count(swaps, "credential")} could not be had or came back in an answer (egress_swap_error in egress.jsonl)`,
+        ]),
+    ...(upstreams === 0
+      ? []
+      : [
+          `warning: ${count(upstreams, "connection")} to servers of swapped credentials failed (egress_mitm_upstream_error in egress.jsonl)`,
+        ]),
+  ];
 }
 
 function hostLines(

@@ -1,9 +1,9 @@
-import { isHostPort, isIpv4, isIpv6 } from "../schema/network-checks.ts";
+import { asciiName, isHostPort, isIpv4, isIpv6 } from "../schema/network-checks.ts";
 import { flagError } from "./flag-error.ts";
 
 /** A name that egress answers with a stand-in, whatever the resolver says. */
 export interface StandIn {
-  /** Lower case, without a trailing dot. */
+  /** ASCII form, lower case, without a trailing dot. */
   readonly name: string;
   /** IP address, without brackets. */
   readonly address: string;
@@ -15,7 +15,8 @@ export interface StandIn {
 export function parseEgressHostFlag(text: string): StandIn {
   const wanted = "NAME=ADDRESS[:PORT] such as api.example.com=127.0.0.1:8443";
   const at = text.indexOf("=");
-  const name = text.slice(0, Math.max(at, 0)).toLowerCase().replace(/\.$/, "");
+  if (at < 0) throw flagError("--egress-host", text, wanted, { fault: { why: 'has no "="' } });
+  const name = asciiName(text.slice(0, at)).toLowerCase().replace(/\.$/, "");
   const place = text.slice(at + 1);
   if (isHostPort(`${name}:1`) !== null || isIpv4(name)) {
     throw flagError("--egress-host", text, wanted, { fault: { why: "has no host name" } });

@@ -1,5 +1,10 @@
-import type { Check } from "../schema/field-notes.ts";
-import { isCredentialSwap, isNamedSecret, wantedReference } from "../schema/secret-reference.ts";
+import { alternatives, type Check } from "../schema/field-notes.ts";
+import {
+  isCredentialSwap,
+  isNamedSecret,
+  swapProviders,
+  wantedReference,
+} from "../schema/secret-reference.ts";
 import { flagError } from "./flag-error.ts";
 
 /** `PROVIDER[=reference]`; a literal is refused and never repeated. */
@@ -8,7 +13,7 @@ export function checkCredSwapFlag(text: string): string {
     "--cred-swap",
     text,
     isCredentialSwap,
-    `PROVIDER, optionally with "=" and ${wantedReference}`,
+    `${alternatives(swapProviders)}, optionally with "=" and ${wantedReference}`,
   );
 }
 

@@ -59,6 +59,14 @@ export function mergeNetwork(merging: Merging): RunPlan["network"] {
   ) {
     merging.notes.push('Allowed hosts have no effect on a network of mode "isolated"');
   }
+  if (
+    mode === "isolated" &&
+    (spec.agent?.["cred-swap"]?.length ?? 0) + (flags.credSwap?.length ?? 0) > 0
+  ) {
+    merging.notes.push(
+      'Credentials are not swapped on a network of mode "isolated", which reaches no host',
+    );
+  }
   const written = mergeAddresses(merging);
   return {
     mode,

@@ -80,7 +80,7 @@ export const isEgressHost: Check = (value) => {
 };
 
 /** The name as DNS has it; the empty text where there is no such name. */
-function asciiName(name: string): string {
+export function asciiName(name: string): string {
   // A last label that is a number makes it an address in disguise, such as 127.1 or 0x7f.1.
   if (/(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(name)) return "";
   // The conversion refuses underscores, which names of services have.

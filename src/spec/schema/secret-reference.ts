@@ -3,7 +3,14 @@ import { nearestName } from "../nearest.ts";
 import type { Check } from "./field-notes.ts";
 
 /** Providers whose host, header and default reference are known. */
-const swapProviders = ["openai", "anthropic", "gemini", "groq", "openrouter", "deepseek"] as const;
+export const swapProviders = [
+  "openai",
+  "anthropic",
+  "gemini",
+  "groq",
+  "openrouter",
+  "deepseek",
+] as const;
 type SwapProvider = (typeof swapProviders)[number];
 
 /** Where a secret comes from when a swap names only the provider. */

@@ -90,6 +90,17 @@ test("many hosts are counted, a reached bound is told", () => {
   ]);
 });
 
+test("what went wrong with credentials is told", () => {
+  const receipt = audit({
+    deny_by_host: {},
+    by_event: { egress_swap_error: 1, egress_mitm_upstream_error: 2 },
+  });
+  expect(lines(receipt).slice(-2)).toEqual([
+    "warning: 1 credential could not be had or came back in an answer (egress_swap_error in egress.jsonl)",
+    "warning: 2 connections to servers of swapped credentials failed (egress_mitm_upstream_error in egress.jsonl)",
+  ]);
+});
+
 function manyHosts(): Record<string, number> {
   return Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`h${i}.example`, 1]));
 }

@@ -463,6 +463,9 @@ describe("egress", () => {
     expect(merge({ network: "isolated", egressAllow: ["a.example"] }).notes).toEqual([
       'Allowed hosts have no effect on a network of mode "isolated"',
     ]);
+    expect(merge({ network: "isolated", credSwap: ["openai"] }).notes).toEqual([
+      'Credentials are not swapped on a network of mode "isolated", which reaches no host',
+    ]);
     expect(merge({ network: "nat" }).notes[0]).toContain('"nat" is served as "user"');
   });
 });
