@@ -63,6 +63,7 @@ export async function uploadOutputs(
     return uploaded;
   } catch (error) {
     warning(`The outputs could not be uploaded: ${textOf(error)}. They are in ${outputs}`);
+    rememberStep({ upload: "" });
     return null;
   }
 }

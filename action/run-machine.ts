@@ -71,6 +71,6 @@ function tell(event: Progress, warnings: string[]): void {
   if (event.kind === "note") say(event.text);
   if (event.kind === "warning") warnings.push(event.text);
   if (event.kind === "step-end" && !event.failed && event.ms >= worthALineMs) {
-    say(`${event.path} took ${(event.ms / 1000).toFixed(1)} s`);
+    say(`${event.path.replace(/^dispatch\//, "")} took ${(event.ms / 1000).toFixed(1)} s`);
   }
 }

@@ -62,7 +62,8 @@ export const hostEnvironment: HostEnvironment = {
  */
 export function minimalChildEnvironment(): Record<string, string> {
   const env: Record<string, string> = { LC_ALL: "C", HOME: hostEnvironment.homeDir };
-  for (const name of ["PATH", "TMPDIR"]) {
+  // A CI runner ends what carries its mark, should everything else fail to.
+  for (const name of ["PATH", "TMPDIR", "RUNNER_TRACKING_ID"]) {
     const value = hostEnvironment.env(name);
     if (value !== undefined) env[name] = value;
   }

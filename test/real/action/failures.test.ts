@@ -1,0 +1,230 @@
+import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type ActionBench,
+  type ActionJob,
+  openActionBench,
+} from "../../fixtures/actions/action-bench.ts";
+import { type Cancelled, cancel, runAction, type StepRun } from "../../fixtures/actions/runner.ts";
+import { readZip } from "../../fixtures/actions/zip.ts";
+
+let bench: ActionBench;
+beforeAll(async () => {
+  bench = await openActionBench();
+});
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]();
+});
+
+function said(run: StepRun, kind: string): string {
+  return run.commands
+    .filter(({ name }) => name === kind)
+    .map(({ message }) => message)
+    .join("\n");
+}
+
+test("a command that takes too long is a timeout, and what it wrote comes out", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({
+    image: bench.image,
+    run: "mkdir /out; echo half > /out/a; sleep 1000",
+    artifacts: "out=/out",
+    timeout: "2s",
+  });
+  expect(run.exitCode).toBe(1);
+  expect(run.outputs).toMatchObject({ conclusion: "timeout", "exit-code": "124" });
+  expect(said(run, "error")).toContain("The run took longer than 2 s");
+  const [uploaded] = job.service.artifacts.values();
+  expect(
+    readZip(uploaded?.bytes ?? Buffer.alloc(0))
+      .get("out/a")
+      ?.toString(),
+  ).toBe("half\n");
+});
+
+/** Cancels when the log says this; what the runner had to do is told afterwards. */
+async function cancelledAt(job: ActionJob, mark: string, inputs: Record<string, string>) {
+  let cancelled: Cancelled | null = null;
+  const run = await job.step(inputs, {
+    onPrint: (child, printed) => {
+      if (cancelled === null && printed.includes(mark)) cancelled = cancel(child);
+    },
+  });
+  const { signals } = cancelled ?? { signals: [] };
+  return { run, signals };
+}
+
+test.each([
+  ["the host check", "::group::Host check"],
+  ["the boot", "Caches: nothing was restored"],
+  ["the run", "started"],
+])("cancelled in %s, a step ends by itself and leaves nothing", async (_phase, mark) => {
+  await using job = await bench.openJob();
+  const { run, signals } = await cancelledAt(job, mark, {
+    image: bench.image,
+    run: "echo started; sleep 1000",
+  });
+  expect(signals).toEqual(["SIGINT"]);
+  expect(run.exitCode, run.raw).toBe(1);
+  expect(run.outputs).toMatchObject({ conclusion: "cancelled", "exit-code": "130" });
+  expect(run.summary).toContain("microagent: cancelled");
+  expect(run.deaf).toBe(false);
+  const post = await run.post();
+  expect(post?.exitCode).toBe(0);
+  expect(post?.commands.filter(({ name }) => name === "error")).toEqual([]);
+});
+
+test("cancelled while it uploads, a step leaves the upload to the post step", async () => {
+  await using job = await bench.openJob();
+  job.service.faults.set("CreateArtifact", 0);
+  let cancelled: Cancelled | null = null;
+  const run = await job.step(
+    { image: bench.image, run: "mkdir /out; echo x > /out/x", artifacts: "out=/out" },
+    {
+      onPrint: (child) => {
+        if (cancelled !== null) return;
+        const timer = setInterval(() => {
+          if (!job.service.requests.some((path) => path.includes("CreateArtifact"))) return;
+          clearInterval(timer);
+          cancel(child);
+        }, 20);
+        cancelled = { signals: [] };
+        child.once("close", () => clearInterval(timer));
+      },
+    },
+  );
+  expect(run.exitCode).toBe(1);
+  job.service.faults.clear();
+  const post = await run.post();
+  expect(post?.exitCode).toBe(0);
+  const [uploaded] = job.service.artifacts.values();
+  expect(
+    readZip(uploaded?.bytes ?? Buffer.alloc(0))
+      .get("out/x")
+      ?.toString(),
+  ).toBe("x\n");
+});
+
+test("a cancelled run's outputs are uploaded by the post step", async () => {
+  await using job = await bench.openJob();
+  const { run } = await cancelledAt(job, "started", {
+    image: bench.image,
+    run: "mkdir /out; echo half > /out/a; echo started; sleep 1000",
+    artifacts: "out=/out",
+  });
+  expect(job.service.artifacts.size).toBe(0);
+  await run.post();
+  const [uploaded] = job.service.artifacts.values();
+  expect(
+    readZip(uploaded?.bytes ?? Buffer.alloc(0))
+      .get("out/a")
+      ?.toString(),
+  ).toBe("half\n");
+});
+
+test("an action that cannot be loaded fails, and its post step has nothing to do", async () => {
+  await using job = await bench.openJob();
+  const action = join(bench.dir, "broken");
+  await cp(bench.action, action, { recursive: true });
+  await writeFile(join(action, "action/dist/main.js"), "this is no program");
+  const run = await runAction({ action, job: job.dirs, env: job.service.env });
+  expect(run.exitCode).toBe(1);
+  const post = await run.post();
+  expect(post).toMatchObject({ exitCode: 0, commands: [] });
+});
+
+test("a disk that is full costs the outputs, is told, and leaves nothing", async () => {
+  await using job = await bench.openJob();
+  const runs = join(job.dirs.temp, "microagent", "runs");
+  await mkdir(runs, { recursive: true });
+  const run = await job.step(
+    {
+      image: bench.image,
+      run: "mkdir /out; head -c 8000000 /dev/urandom > /out/big; echo done",
+      artifacts: "out=/out",
+      "fail-on": "exit,missing-artifact",
+    },
+    {
+      wrapper: [
+        ...["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
+        `mount -t tmpfs -o size=1m tmpfs '${runs}' && exec "$@"`,
+        "sh",
+      ],
+    },
+  );
+  expect(run.exitCode, run.raw).toBe(1);
+  expect(run.lines).toContain("done");
+  expect(run.outputs["exit-code"]).toBe("0");
+  expect(said(run, "error")).toContain("Declared outputs did not come out whole: out");
+  expect(said(run, "warning")).toMatch(/Output "out" did not come out whole: .*space/);
+});
+
+test("an artifact service that fails costs the artifact, not the step", async () => {
+  await using job = await bench.openJob();
+  job.service.faults.set("ArtifactService", 500);
+  const run = await job.step({ image: bench.image, run: "echo fine" });
+  expect(run.exitCode, run.raw).toBe(0);
+  expect(run.outputs).toMatchObject({ conclusion: "success", "artifact-id": "" });
+  expect(said(run, "warning")).toContain("The outputs could not be uploaded");
+  expect(await readFile(run.outputs["result-file"] ?? "", "utf8")).toContain('"exit_code": 0');
+  const requests = job.service.requests.length;
+  expect((await run.post())?.commands).toEqual([]);
+  expect(job.service.requests).toHaveLength(requests);
+});
+
+test("without a summary file the step goes on and says so", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({ image: bench.image, run: "true" }, { withoutSummaryFile: true });
+  expect(run.exitCode).toBe(0);
+  expect(said(run, "warning")).toContain("The summary could not be written");
+});
+
+/** Everything that is on the PATH but for what the pattern names. */
+async function pathWithout(job: ActionJob, names: RegExp): Promise<string> {
+  const bin = join(job.dirs.temp, "bin");
+  await mkdir(bin);
+  for (const dir of (process.env.PATH ?? "").split(":")) {
+    for (const name of await readdir(dir).catch(() => [])) {
+      if (!names.test(name)) await symlink(join(dir, name), join(bin, name)).catch(() => {});
+    }
+  }
+  return bin;
+}
+
+test("without QEMU, where nobody may install it, the step says what is wanted", async () => {
+  await using job = await bench.openJob();
+  const PATH = await pathWithout(job, /^(qemu-|apt|sudo$)/);
+  const run = await job.step({ image: bench.image, run: "true" }, { env: { PATH } });
+  expect(run.exitCode).toBe(1);
+  expect(said(run, "error")).toContain("apt-get install -y qemu-system-x86");
+  expect(run.outputs.conclusion).toBe("failure");
+  expect((await run.post())?.exitCode).toBe(0);
+});
+
+test("acceleration that is asked for by name is had or refused, never replaced", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({ image: bench.image, run: "true", accel: "kvm" });
+  expect(run.outputs.accel).not.toBe("tcg");
+  if (run.outputs.accel === "kvm") expect(run.exitCode).toBe(0);
+  else expect(said(run, "error")).toMatch(/KVM|\/dev\/kvm/);
+  expect(run.outputs.conclusion).toBe(run.exitCode === 0 ? "success" : "infra-error");
+});
+
+test("a post step undoes what main did to the device, on a machine that outlives the job", async () => {
+  await using job = await bench.openJob();
+  const bin = join(job.dirs.temp, "fakes");
+  await mkdir(bin);
+  await writeFile(join(bin, "sudo"), `#!/bin/sh\necho "$@" >> '${bin}/log'\n`);
+  await chmod(join(bin, "sudo"), 0o755);
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  const state = { "microagent-kvmMode": "660" };
+  expect((await job.post(state, { env })).exitCode).toBe(0);
+  await expect(readFile(join(bin, "log"))).rejects.toThrow("ENOENT");
+  await job.post(state, { env: { ...env, RUNNER_ENVIRONMENT: "self-hosted" } });
+  expect((await readFile(join(bin, "log"), "utf8")).trim().split("\n")).toEqual([
+    "-n rm -f /etc/udev/rules.d/99-microagent-kvm.rules",
+    "-n udevadm control --reload-rules",
+    "-n chmod 660 /dev/kvm",
+  ]);
+});
