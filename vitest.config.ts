@@ -1,5 +1,8 @@
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
+/** Whoever polls waits for what comes anyway: only a busy host makes it late. */
+const patient = { poll: { interval: 20, timeout: 30_000 } };
+
 /**
  * One project per kind of test. The quick ones run side by side; `real` boots machines and runs one
  * file at a time afterwards, because a booting guest saturates a small host's cores.
@@ -12,6 +15,7 @@ function quick(name: string, include: string, testTimeout: number): TestProjectI
       environment: "node",
       testTimeout,
       hookTimeout: 60_000,
+      expect: patient,
       sequence: { groupOrder: 0 },
     },
   };
@@ -33,6 +37,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 900_000,
+          expect: patient,
           sequence: { groupOrder: 1 },
         },
       },

@@ -72,9 +72,7 @@ test("SIGKILL at twenty moments leaves no machine, no lock, and a store that wor
     run.child.kill("SIGKILL");
     await run.code;
   }
-  const gone = async () => (await machinesOf(bench.stateDir)).length === 0;
-  for (let tries = 0; tries < 100 && !(await gone()); tries++) await sleep(20);
-  expect(await machinesOf(bench.stateDir), `seed ${seed}`).toEqual([]);
+  await expect.poll(() => machinesOf(bench.stateDir), { message: `seed ${seed}` }).toEqual([]);
   const next = await runCli(["run", bench.image, "echo", "works"], { env });
   expect(next, `seed ${seed}`).toMatchObject({ code: 0, stdout: "works\n" });
   expect(await survivors(bench.stateDir), `seed ${seed}`).toEqual([]);

@@ -122,10 +122,14 @@ describe("helper", () => {
   test("one that hangs ends with the op", async () => {
     const pidPath = join(dir, "pid");
     const helper = await program(`echo $$ > ${pidPath}; exec sleep 600`);
-    const attempt = withOp("t", { timeoutMs: 2_000 }, (op) =>
+    const controller = new AbortController();
+    const attempt = withOp("t", { signal: controller.signal }, (op) =>
       resolveSecretText(op, "helper:x", { environment: { env: () => helper } }),
     );
-    await expect(attempt).rejects.toMatchObject({ code: "timeout" });
+    const ended = expect(attempt).rejects.toMatchObject({ code: "cancelled" });
+    await expect.poll(() => readFile(pidPath, "utf8").catch(() => "")).toMatch(/^\d+\n$/);
+    controller.abort();
+    await ended;
     const pid = Number(await readFile(pidPath, "utf8"));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
