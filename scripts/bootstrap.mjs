@@ -10,6 +10,7 @@ import { installDependencies } from "./dependencies.mjs";
 import { findGo, goPath } from "./find-go.mjs";
 import { installHostPackages, runtimePieces, testPieces } from "./host-packages.mjs";
 import { isMain, mustRun, root, run, runMain, step } from "./steps.mjs";
+import { prepareVitestHosts } from "./vitest-hosts.mjs";
 
 /** The compiled command line, absolute. */
 export const cli = join(root, "dist", "src", "cli", "main.js");
@@ -23,7 +24,9 @@ export async function bootstrap(want) {
   await step("guest agent", buildGuest);
   await step("compile", buildDist);
   await step("kernel", installKernel);
-  if (want.tests) await step("both kernels", bothKernels);
+  if (!want.tests) return;
+  await step("both kernels", bothKernels);
+  await step("both majors of Vitest", prepareVitestHosts);
 }
 
 async function buildGuest() {

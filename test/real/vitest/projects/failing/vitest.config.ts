@@ -1,0 +1,14 @@
+import { microvm } from "microagent-ci/vitest";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: { include: ["*.check.ts"] },
+  plugins: [
+    microvm({
+      templates: { box: process.env.PLUGIN_TEST_IMAGE },
+      onFailure: { files: ["/var/log/*.log"] },
+      budget: { memory: 512 },
+      timeouts: { admission: 60_000 },
+    }),
+  ],
+});
