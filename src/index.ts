@@ -135,6 +135,7 @@ export {
   forkWorkspace,
   listSnapshots,
   listTemplates,
+  openTemplate,
   pruneTemplates,
   removeTemplate,
   snapshotWorkspace,
@@ -147,9 +148,9 @@ export type { Stored } from "./workspace/templates/store.ts";
 export type {
   CloneRequest,
   PoolOptions,
+  PrepareStep,
   ReadyCommand,
   RunTemplate,
-  openTemplate,
   Template,
   TemplatePool,
   TemplateRequest,
@@ -162,7 +163,6 @@ export type { Workspace } from "./workspace/workspace.ts";
  * Parts of the engine that most runs do without: each is loaded by the first call of it, because reading
  * its modules would take a noticeable part of a warm start.
  */
-  PrepareStep,
 
 /** Reads and checks a spec file. Fails with `spec_not_found` or `spec_invalid`. */
 export async function loadSpec(op: Op, path: string): Promise<LoadedSpec> {
@@ -269,20 +269,6 @@ export async function planRun(
   return mergeSpec({ flags, file: loaded, surface, policy });
 }
 
-export interface RunPlanOptions extends DispatchHooks, RunExtras {
-  /** Default: MICROAGENT_STATE_DIR, else `~/.microagent`. */
-  readonly stateDir?: string | undefined;
-}
-
-/**
- * Runs a plan once in a fresh microVM and returns what it came to. Throws a `MicroagentError` only
- * when the plan cannot be started at all; everything later is in the result's `termination`.
- */
-export async function runPlan(
-  plan: RunPlan,
-  options: RunPlanOptions = {},
-): Promise<DispatchResult> {
-  const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
 /**
  * The machine that a plan asks for, to be booted or made a template of. Its files, outputs and command are not
  * part of it.
@@ -300,5 +286,19 @@ export async function droppedDirectory(directory: DirectoryIn): Promise<DroppedF
   return dropped;
 }
 
+export interface RunPlanOptions extends DispatchHooks, RunExtras {
+  /** Default: MICROAGENT_STATE_DIR, else `~/.microagent`. */
+  readonly stateDir?: string | undefined;
+}
+
+/**
+ * Runs a plan once in a fresh microVM and returns what it came to. Throws a `MicroagentError` only
+ * when the plan cannot be started at all; everything later is in the result's `termination`.
+ */
+export async function runPlan(
+  plan: RunPlan,
+  options: RunPlanOptions = {},
+): Promise<DispatchResult> {
+  const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
   return await runPlanOnce(engine, plan, options, options);
 }
