@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
@@ -119,6 +120,11 @@ func take(from io.Reader, exact bool) int64 {
 			total += int64(n)
 		}
 		if err == io.EOF {
+			var word [4]byte
+			fill(word[:], total)
+			if !bytes.Equal(buffer[:held], word[:held]) {
+				fail(fmt.Sprint("wrong at ", total))
+			}
 			return total + int64(held)
 		}
 		if err != nil {
@@ -138,7 +144,7 @@ func send(args []string) map[string]any {
 	for sent := int64(0); sent < size; {
 		part := buffer[:min(bufferBytes, size-sent)]
 		if exact {
-			fill(part, sent)
+			fill(buffer[:(len(part)+3)&^3], sent)
 		}
 		sent += int64(must(conn.Write(part)))
 	}

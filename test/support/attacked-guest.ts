@@ -8,7 +8,7 @@ import { nothingAttached } from "../../src/workspace/attachments.ts";
 import { boot } from "../../src/workspace/boot.ts";
 import { type NetworkRequest, networkRequestOf } from "../../src/workspace/network-request.ts";
 import type { Workspace } from "../../src/workspace/workspace.ts";
-import { makeAttackerImage } from "../fixtures/attacker.ts";
+import { makeImageWith } from "../fixtures/go-image.ts";
 import { openWorkbench, type Workbench } from "../fixtures/workbench.ts";
 
 /** A bench whose image has the attacking program. */
@@ -47,7 +47,7 @@ const stepMs = 300_000;
 
 export async function openAttackBench(): Promise<AttackBench> {
   const bench = await openWorkbench();
-  const image = await makeAttackerImage(bench.dir);
+  const image = await makeImageWith("attacker", bench.dir);
   let booted = 0;
   return {
     bench,
@@ -105,7 +105,7 @@ function attackedGuest(workspace: Workspace): AttackedGuest {
   const audit = async () => (await readAuditLog(path)).events;
   const guest: AttackedGuest = {
     workspace,
-    attack: (...words) => run(["/bin/attacker", ...words]),
+    attack: (...words) => run(["/attacker", ...words]),
     shell: (script) => run(["/bin/sh", "-c", script]),
     audit,
     async audited(...wanted) {

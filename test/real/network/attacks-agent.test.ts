@@ -118,7 +118,7 @@ describe("the agent's side of the network, attacked by root in the guest", () =>
     );
     // One of its own under that name leads nowhere.
     const said = await guest.shell(
-      "sleep 4 | /bin/attacker tun eth0 & sleep 1; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2; ip route; nc -w 2 198.18.0.1 80 < /dev/null; wait",
+      "sleep 4 | /attacker tun eth0 & sleep 1; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2; ip route; nc -w 2 198.18.0.1 80 < /dev/null; wait",
     );
     expect(said).toContain("default via 10.0.2.2");
     expect(said).toContain("taken");
