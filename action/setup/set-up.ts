@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { addPath, exportVariable, getBooleanInput, setOutput, warning } from "@actions/core";
-import { packageVersion } from "../../src/index.ts";
+import { type Diagnosis, packageVersion } from "../../src/index.ts";
 import { checkHost } from "../host-check.ts";
 import { readJob } from "../job.ts";
 import { stepPaths } from "../paths.ts";
@@ -16,9 +16,7 @@ const hostMs = 20 * 60_000;
 export async function setUp(): Promise<void> {
   const job = await readJob();
   const { state } = stepPaths(job.temp, "setup");
-  const beforeFix = (kvmMode: string) => rememberStep({ kvmMode });
-  const fix = getBooleanInput("fix-kvm") ? beforeFix : null;
-  const host = await checkHost(state, fix, AbortSignal.timeout(hostMs));
+  const host = getBooleanInput("host") ? await readyHost(state) : null;
   const bin = join(job.temp, "microagent", "bin");
   await mkdir(bin, { recursive: true });
   const program = join(bin, "microagent");
@@ -26,12 +24,18 @@ export async function setUp(): Promise<void> {
   await chmod(program, 0o755);
   addPath(bin);
   exportVariable("MICROAGENT_STATE_DIR", state);
-  const choice = host.supervisor?.host;
+  const choice = host?.supervisor?.host;
   setOutput("version", packageVersion);
   setOutput("accel", choice?.accel ?? "");
   setOutput("state-dir", state);
   if (choice?.accel === "tcg") warning(`Acceleration: tcg. ${choice.accelReason}`);
   say(`microagent ${packageVersion} is on the PATH`);
+}
+
+async function readyHost(state: string): Promise<Diagnosis> {
+  const beforeFix = (kvmMode: string) => rememberStep({ kvmMode });
+  const fix = getBooleanInput("fix-kvm") ? beforeFix : null;
+  return await checkHost(state, fix, AbortSignal.timeout(hostMs));
 }
 
 /** Runs with the Node that runs this, which later steps may not have. */
