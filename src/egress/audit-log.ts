@@ -4,6 +4,7 @@ import { randomHex } from "../base/ids.ts";
 import { type Clock, realClock } from "../base/op.ts";
 import type { AuditEvent, AuditIdentity } from "./audit-event.ts";
 import { auditLine, lossLine } from "./audit-line.ts";
+import type { AuditPosition } from "./read-audit.ts";
 
 export { summarizeAudit } from "./audit-summary.ts";
 export { type AuditReading, readAuditLog } from "./read-audit.ts";
@@ -28,6 +29,8 @@ export interface AuditLog {
   close(): Promise<void>;
   /** Lines lost so far. */
   readonly lost: number;
+  /** What a reader should find. */
+  readonly position: AuditPosition;
   readonly path: string;
 }
 
@@ -70,6 +73,10 @@ class FileAuditLog implements AuditLog {
 
   get lost(): number {
     return this.#lost;
+  }
+
+  get position(): AuditPosition {
+    return { opening: this.#opening, lines: this.#number };
   }
 
   write(event: AuditEvent): void {

@@ -8,6 +8,12 @@ import { type AuditRecord, auditEventNames, egressSignals } from "./audit-event.
 /** Complete, or what is known to be wrong: never a clean-looking log that is not. */
 export type AuditIntegrity = "complete" | { readonly problem: string };
 
+/** How far one opening of a log was written, lost lines counted. */
+export interface AuditPosition {
+  readonly opening: string;
+  readonly lines: number;
+}
+
 export interface AuditReading {
   /** Oldest first; after damage, what stood before it. */
   readonly events: readonly AuditRecord[];
@@ -37,14 +43,19 @@ const lossSchema = z.object({ lost: z.int().positive(), ts: text });
 
 /**
  * Reads a log with the files put aside. An absent log is empty and complete. A line that is none ends
- * the reading: the events before it are returned along with the problem.
+ * the reading: the events before it are returned along with the problem. With the writer's own count in
+ * `upTo`, lines missing at the end are noticed as well.
  */
-export async function readAuditLog(path: string): Promise<AuditReading> {
+export async function readAuditLog(
+  path: string,
+  upTo: AuditPosition | null = null,
+): Promise<AuditReading> {
   const reader = new AuditReader();
   for (const file of await filesOf(path)) {
     const content = await contentOf(file);
     if (!reader.take(content, basename(file))) break;
   }
+  if (upTo !== null) reader.expect(upTo);
   return reader.reading;
 }
 
@@ -79,6 +90,11 @@ export class AuditReader {
     return true;
   }
 
+  /** Misses what the writer says it wrote beyond the last line. */
+  expect({ opening, lines }: AuditPosition): void {
+    this.#number(opening, lines + 1);
+  }
+
   #line(line: string): boolean {
     let value: unknown;
     try {
@@ -88,7 +104,8 @@ export class AuditReader {
     }
     const record = recordSchema.safeParse(value);
     if (!record.success) return this.#loss(value);
-    this.#number(record.data.event_id);
+    const [opening = "", digits = ""] = record.data.event_id.split("-");
+    this.#number(opening, Number(digits));
     this.#events.push(record.data);
     return true;
   }
@@ -99,9 +116,7 @@ export class AuditReader {
     return loss.success;
   }
 
-  #number(id: string): void {
-    const [opening = "", digits = ""] = id.split("-");
-    const number = Number(digits);
+  #number(opening: string, number: number): void {
     const before = this.#numbers.get(opening) ?? 0;
     this.#gaps += Math.max(0, number - before - 1);
     this.#numbers.set(opening, Math.max(before, number));

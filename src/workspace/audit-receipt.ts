@@ -1,6 +1,6 @@
 import { asMicroagentError } from "../base/errors.ts";
 import { type AuditSummary, summarizeAudit } from "../egress/audit-summary.ts";
-import { type AuditIntegrity, readAuditLog } from "../egress/read-audit.ts";
+import { type AuditIntegrity, type AuditPosition, readAuditLog } from "../egress/read-audit.ts";
 
 /** Name of the audit in a workspace's directory and beside outputs. */
 export const auditFileName = "egress.jsonl";
@@ -13,13 +13,14 @@ export interface AuditReceipt extends AuditSummary {
 /** The receipt of a guest that had no way out. */
 export const emptyReceipt: AuditReceipt = { ...summarizeAudit([]), integrity: "complete" };
 
-/** Sums up a log. Never throws: what cannot be read is told as a problem, never as an empty audit. */
-export async function auditReceipt(path: string, lost = 0): Promise<AuditReceipt> {
+/**
+ * Sums up a log that its writer has closed at `upTo`. Never throws: what cannot be read, or is not there any more, is told
+ * as a problem, never as an empty audit.
+ */
+export async function auditReceipt(path: string, upTo: AuditPosition): Promise<AuditReceipt> {
   try {
-    const { events, integrity } = await readAuditLog(path);
-    const summary = summarizeAudit(events);
-    if (integrity !== "complete" || lost === 0) return { ...summary, integrity };
-    return { ...summary, integrity: { problem: `${lost} decisions could not be written down` } };
+    const { events, integrity } = await readAuditLog(path, upTo);
+    return { ...summarizeAudit(events), integrity };
   } catch (error) {
     const problem = `The audit cannot be read: ${asMicroagentError(error).message}`;
     return { ...emptyReceipt, integrity: { problem } };

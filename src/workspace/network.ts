@@ -61,7 +61,7 @@ export async function openNetwork(
   const close = async () => {
     await Promise.all([ports.close(), egress.close()]);
     await audit.close();
-    return await auditReceipt(auditPath, audit.lost);
+    return await auditReceipt(auditPath, audit.position);
   };
   return {
     request,

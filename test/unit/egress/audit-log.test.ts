@@ -150,6 +150,36 @@ test("a line taken out of the middle is missed", async () => {
   });
 });
 
+test("whoever wrote a log misses its end, and the log itself", async () => {
+  await withLog(async (path) => {
+    const log = openAuditLog(path, { identity });
+    for (const host of ["a", "b", "c"]) log.write(event({ host }));
+    await log.close();
+    expect((await readAuditLog(path, log.position)).integrity).toBe("complete");
+    const lines = (await readFile(path, "utf8")).split("\n");
+    await writeFile(path, `${lines.slice(0, 1).join("\n")}\n`);
+    expect((await readAuditLog(path)).integrity).toBe("complete");
+    const cut = await readAuditLog(path, log.position);
+    expect([cut.events.length, cut.integrity]).toEqual([1, { problem: "2 lines were lost" }]);
+    await rm(path);
+    expect((await readAuditLog(path, log.position)).integrity).toEqual({
+      problem: "3 lines were lost",
+    });
+  });
+});
+
+test("a line that came after the end is missed as well", async () => {
+  await withLog(async (path) => {
+    const log = openAuditLog(path, { identity });
+    log.write(event());
+    await log.close();
+    log.write(event());
+    expect((await readAuditLog(path, log.position)).integrity).toEqual({
+      problem: "1 line was lost",
+    });
+  });
+});
+
 test("the summary counts decisions by host", async () => {
   await withLog(async (path) => {
     const log = openAuditLog(path, { identity });
