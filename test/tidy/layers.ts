@@ -125,6 +125,18 @@ export const rooms: readonly Room[] = [
     rooms: ["src/index.ts", "src/base", "src/version.ts"],
     packages: ["commander"],
   },
+  {
+    path: "action",
+    rooms: ["src/index.ts"],
+    packages: [
+      "@actions/artifact",
+      "@actions/cache",
+      "@actions/core",
+      "@actions/exec",
+      "@actions/glob",
+      "@actions/tool-cache",
+    ],
+  },
   // Configuration half, worker half and what both know; Vitest's types come with it.
   { path: "vitest-plugin", rooms: ["src/index.ts"], packages: ["vitest", "zod"] },
 ];
