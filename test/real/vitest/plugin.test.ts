@@ -20,7 +20,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
   );
 
   test("a shared machine is what it was again before each test", async () => {
-    await using project = await openVitestProject(major, "shared");
+    await using project = await openVitestProject(major, "one-machine");
     const { code, text } = await project.run();
     expect([code, text]).toEqual([0, expect.stringContaining("3 passed")]);
   });

@@ -5,7 +5,7 @@ import { type Major, openVitestProject } from "../../fixtures/vitest-host.ts";
 
 describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
   test("listing tests builds nothing", async () => {
-    await using project = await openVitestProject(major, "shared");
+    await using project = await openVitestProject(major, "one-machine");
     const run = project.start(["list"]);
     expect(await run.code, run.text()).toBe(0);
     expect(run.text()).toContain("test 1 finds the seed");
@@ -13,7 +13,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
   });
 
   test("a shard of the files runs, and a second run finds its template", async () => {
-    await using project = await openVitestProject(major, "shared");
+    await using project = await openVitestProject(major, "one-machine");
     for (const name of ["b", "c"]) {
       const text = `import { test } from "microagent-ci/vitest/test";
         test("runs", async ({ vm }) => { await vm.exec(["true"], { check: true }); });`;
@@ -28,12 +28,12 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
   });
 
   test("watching runs a changed file again", async () => {
-    await using project = await openVitestProject(major, "shared");
+    await using project = await openVitestProject(major, "one-machine");
     const run = project.start(["watch"]);
     await run.printed(/3 passed/);
     const text = `import { test } from "microagent-ci/vitest/test";
       test("is new", async ({ vm }) => { await vm.exec(["true"], { check: true }); });`;
-    await writeFile(join(project.dir, "shared.check.ts"), text);
+    await writeFile(join(project.dir, "one-machine.check.ts"), text);
     await run.printed(/Tests\s+1 passed/);
     run.child.kill("SIGTERM");
     await run.code;
