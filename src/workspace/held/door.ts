@@ -68,3 +68,31 @@ export const resultOf: typeof import("./status.ts").resultOf = async (...args) =
   const held = await import("./status.ts");
   return await held.resultOf(...args);
 };
+
+/** The saved machines of a workspace. */
+export const listWorkspaceSnapshots: typeof import("./snapshots.ts").listWorkspaceSnapshots =
+  async (...args) => {
+    const held = await import("./snapshots.ts");
+    return await held.listWorkspaceSnapshots(...args);
+  };
+
+/** Removes a saved machine of a workspace. */
+export const deleteWorkspaceSnapshot: typeof import("./snapshots.ts").deleteWorkspaceSnapshot =
+  async (...args) => {
+    const held = await import("./snapshots.ts");
+    await held.deleteWorkspaceSnapshot(...args);
+  };
+
+/** What a guest's console said so far. */
+export const readConsole: typeof import("./console-log.ts").readConsole = async (...args) => {
+  const held = await import("./console-log.ts");
+  return await held.readConsole(...args);
+};
+
+/** A guest's console as it goes on. */
+export async function followConsole(
+  ...args: Parameters<typeof import("./console-log.ts").followConsole>
+): Promise<AsyncGenerator<string>> {
+  const held = await import("./console-log.ts");
+  return held.followConsole(...args);
+}

@@ -1,0 +1,58 @@
+import type { Command } from "commander";
+import { durationFlag } from "../duration-flag.ts";
+import { countFlag } from "../flag-values.ts";
+import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { statusText } from "../render/status.ts";
+import type { Terminal } from "../terminal.ts";
+import { waitAndTell } from "../wait-and-tell.ts";
+import { withProgress } from "../with-progress.ts";
+import { workspaceStatus } from "../workspace-status.ts";
+
+interface StartOptions extends WorkspaceOptions {
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly kernel?: string;
+  readonly wait?: true;
+  readonly waitTimeout?: string;
+}
+
+export function define(command: Command, terminal: Terminal): void {
+  takesWorkspace(command)
+    .option("--memory <MiB>", "Guest memory, for this start")
+    .option("--cpus <n>", "Virtual CPUs, for this start")
+    .option("--kernel <name|path>", "Guest kernel, for this start")
+    .option("--wait", "Wait until the workspace has ended")
+    .option("--wait-timeout <duration>", "Bound on that")
+    .addHelpText(
+      "after",
+      `
+Boots the workspace from the disk that its last run left, and returns when it can be reached. A process of its own holds
+the machine from then on: neither this terminal nor the end of this command concerns it.
+
+Examples:
+  microagent start dev && microagent exec dev -- uname -a
+  microagent start nightly --wait --wait-timeout 30m`,
+    )
+    .action(async (given: string | undefined, options: StartOptions) => {
+      const name = workspaceName("start", given, options);
+      const { memory, cpus, kernel, waitTimeout } = options;
+      const change = {
+        ...(memory === undefined ? {} : { memoryMib: countFlag("--memory", memory) }),
+        ...(cpus === undefined ? {} : { cpus: countFlag("--cpus", cpus) }),
+        ...(kernel === undefined ? {} : { kernel }),
+      };
+      const waitMs = waitTimeout === undefined ? null : durationFlag("--wait-timeout", waitTimeout);
+      const engine = await import("../../index.ts");
+      const opened = engine.createEngine(engine.stateLayout(options));
+      await withProgress(terminal, "start", async (op) => {
+        const onOutput = (_stream: string, data: Uint8Array) => terminal.writeErr(data);
+        const started = await engine.startWorkspace(op, opened, name, { onOutput, change });
+        started.close();
+        const status = await workspaceStatus(op, opened.layout, name);
+        await terminal.writeOut(
+          terminal.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status),
+        );
+        if (options.wait === true) await waitAndTell(op, terminal, opened.layout, name, waitMs);
+      });
+    });
+}

@@ -1,0 +1,97 @@
+import { createReadStream } from "node:fs";
+import { MicroagentError } from "../base/errors.ts";
+import type { AttachedWorkspace, GuestCommand, Op } from "../index.ts";
+import { processKeyboard } from "./keyboard.ts";
+import { exitCodeOfResult } from "./render/exec-result.ts";
+import { type EndingSignal, endingCodes, type Terminal } from "./terminal.ts";
+
+type Execution = Awaited<ReturnType<AttachedWorkspace["exec"]>>;
+
+/** Where a command's standard input comes from: a host file, our own, or nothing. */
+export type InputSource = { readonly path: string } | "own" | null;
+
+/** Runs a command with its output as ours, its signals from ours, and its exit code as ours. */
+export async function runInWorkspace(
+  op: Op,
+  terminal: Terminal,
+  workspace: AttachedWorkspace,
+  command: GuestCommand,
+  input: InputSource,
+): Promise<void> {
+  const execution = await workspace.exec(op, { ...command, stdin: input !== null });
+  const stop = passSignals(terminal, execution);
+  const feeding = feed(op, execution, input);
+  try {
+    await workspace.explaining("running a command", show(op, terminal, execution));
+    const result = await workspace.explaining("running a command", execution.result);
+    terminal.exitCode = exitCodeOfResult(result);
+    if (result.status === "timed_out") {
+      await terminal.writeErr("the command was ended by its timeout (raise it with --timeout)\n");
+    } else if (result.oomKilled) {
+      await terminal.writeErr("the guest ran out of memory (raise it with --memory)\n");
+    }
+  } finally {
+    stop();
+    feeding.stop();
+  }
+  await feeding.failure();
+}
+
+async function show(op: Op, terminal: Terminal, execution: Execution): Promise<void> {
+  for await (const { stream, data } of execution.output) {
+    await op.race(stream === "stdout" ? terminal.writeOut(data) : terminal.writeErr(data));
+  }
+}
+
+/** The first signal is the command's, to end by; the second is ours. */
+export function passSignals(terminal: Terminal, execution: Execution): () => void {
+  let count = 0;
+  return terminal.onSignal((signal: EndingSignal) => {
+    count += 1;
+    if (count > 1) terminal.exitNow(endingCodes[signal]);
+    execution.signal(signal);
+  });
+}
+
+interface Feeding {
+  stop(): void;
+  /** Throws what kept the input from being read. */
+  failure(): Promise<void>;
+}
+
+function feed(op: Op, execution: Execution, input: InputSource): Feeding {
+  if (input === null) return { stop: () => {}, failure: async () => {} };
+  const keyboard = input === "own" ? processKeyboard() : null;
+  const file = input === "own" ? null : createReadStream(input.path);
+  const source = keyboard?.read() ?? (file as AsyncIterable<Uint8Array>);
+  let failed: MicroagentError | null = null;
+  const work = async () => {
+    const pieces = source[Symbol.asyncIterator]();
+    for (;;) {
+      let piece: IteratorResult<Uint8Array>;
+      try {
+        piece = await pieces.next();
+      } catch (cause) {
+        const path = input === "own" ? "standard input" : input.path;
+        failed = new MicroagentError("invalid_argument", `Input "${path}" cannot be read`, {
+          cause,
+        });
+        break;
+      }
+      if (piece.done === true) break;
+      await execution.stdin.write(op, piece.value);
+    }
+    execution.stdin.end();
+  };
+  // A command that ends without reading it all has had enough.
+  void work().catch(() => {});
+  return {
+    stop() {
+      keyboard?.close();
+      file?.destroy();
+    },
+    async failure() {
+      if (failed !== null) throw failed;
+    },
+  };
+}

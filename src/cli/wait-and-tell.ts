@@ -1,0 +1,36 @@
+import { isTimeout, MicroagentError } from "../base/errors.ts";
+import type { Op, StateLayout } from "../index.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Waits until a workspace has ended and says how it did; a failed one is a failure of the command. */
+export async function waitAndTell(
+  op: Op,
+  terminal: Terminal,
+  layout: StateLayout,
+  name: string,
+  timeoutMs: number | null,
+): Promise<void> {
+  const { waitWorkspace } = await import("../index.ts");
+  const bound = timeoutMs === null ? {} : { timeoutMs };
+  const { state, reason } = await op
+    .step("wait", (step) => waitWorkspace(step, layout, name), bound)
+    .catch((error: unknown) => {
+      if (!isTimeout(error)) throw error;
+      throw new MicroagentError(
+        "timeout",
+        `Workspace "${name}" did not end within ${timeoutMs} ms`,
+        {
+          step: "wait",
+          hint: `See how it is with: microagent status ${name}`,
+        },
+      );
+    });
+  const ok = state !== "failed";
+  if (!ok) terminal.exitCode = 1;
+  const why = reason === null ? "" : ` (${reason})`;
+  await terminal.writeOut(
+    terminal.json
+      ? `${JSON.stringify({ workspace: name, state, ok }, null, 2)}\n`
+      : `${name}: ${state}${why}\n`,
+  );
+}

@@ -1,0 +1,167 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listWorkspaces } from "../../../src/workspace/listing.ts";
+import { runCli, startCli } from "../../fixtures/cli.ts";
+import { machinesOf, openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+
+let bench: Workbench;
+let dir: string;
+
+beforeAll(async () => {
+  bench = await openWorkbench();
+  dir = await mkdtemp(join(tmpdir(), "microagent-live-"));
+});
+afterAll(async () => {
+  for (const { name } of await listWorkspaces(bench.layout)) await cli("rm", name, "--force");
+  await rm(dir, { recursive: true, force: true });
+  await bench[Symbol.asyncDispose]();
+});
+
+function cli(...words: string[]) {
+  return runCli(words, { env: { MICROAGENT_STATE_DIR: bench.stateDir }, cwd: dir });
+}
+
+async function json(...words: string[]): Promise<Record<string, unknown>> {
+  const { stdout, stderr, code } = await cli("--json", ...words);
+  if (stdout === "") throw new Error(`${words.join(" ")}: code ${code}, ${stderr}`);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+function create(name: string, ...more: string[]) {
+  const machine = ["--image", bench.image, "--memory", "128", "--size-mib", "64"];
+  return cli("create", name, ...machine, "--network", "isolated", ...more);
+}
+
+describe("the life of a workspace, as commands", () => {
+  test("from create to delete", async () => {
+    const made = await create("dev", "--setup", "echo ready > /ready", "-e", "WHO=world");
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining("dev: prepared") });
+    expect((await create("dev")).stderr).toContain('"dev" is in use');
+    expect(await cli("exec", "dev", "--", "true")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is prepared, so it cannot be reached\nhint: .*start dev/),
+    });
+    expect((await cli("start", "dev")).code).toBe(0);
+    expect((await cli("start", "dev")).stderr).toContain("is running, so it cannot be started");
+    expect(await json("ps")).toMatchObject({ workspaces: [{ name: "dev", state: "running" }] });
+    expect(await json("status", "dev")).toMatchObject({
+      ok: true,
+      state: "running",
+      readiness: { execReady: { ready: true } },
+    });
+    const exec = await cli("exec", "dev", "-e", "A=b", "--", "sh", "-c", "echo $WHO $A; echo e >&2; exit 7");
+    expect(exec).toEqual({ code: 7, stdout: "world b\n", stderr: "e\n" });
+    expect(await json("exec", "dev", "--", "cat", "/ready")).toMatchObject({
+      protocol_version: "exec.v1",
+      status: "exited",
+      exit_code: 0,
+      stdout: Buffer.from("ready\n").toString("base64"),
+    });
+    expect((await cli("exec", "dev", "--", "/none")).code).toBe(127);
+    expect((await cli("exec", "dev", "--", "/ready")).code).toBe(126);
+    expect((await cli("exec", "dev", "--timeout", "500ms", "--", "sleep", "60")).code).toBe(124);
+    expect((await cli("exec", "dev", "--", "sh", "-c", "kill -9 $$")).code).toBe(137);
+
+    await writeFile(join(dir, "in.txt"), "from here");
+    expect((await cli("cp", "in.txt", "dev:/work/out.txt")).code).toBe(0);
+    expect((await cli("cp", "dev:/work/out.txt", "back.txt")).code).toBe(0);
+    expect(await readFile(join(dir, "back.txt"), "utf8")).toBe("from here");
+    expect((await cli("exec", "dev", "--stdin", "in.txt", "--", "wc", "-c")).stdout.trim()).toBe("9");
+
+    expect((await cli("pause", "dev")).stdout).toBe("dev: paused\n");
+    expect((await cli("exec", "dev", "--", "true")).stderr).toContain("microagent resume dev");
+    expect((await cli("resume", "dev")).stdout).toBe("dev: running\n");
+    expect((await cli("snapshot", "create", "dev", "--tag", "t1")).stdout).toBe("dev:t1\n");
+    expect(await json("create", "twin", "--from-snapshot", "dev:t1")).toMatchObject({
+      workspace: "twin",
+      state: "running",
+    });
+    expect((await cli("exec", "twin", "--", "hostname")).stdout).toBe("twin\n");
+    expect(await json("snapshot", "list", "dev")).toMatchObject({ snapshots: [{ tag: "t1" }] });
+    expect((await cli("snapshot", "delete", "dev", "--tag", "t1")).code).toBe(0);
+
+    expect((await cli("kill", "twin")).code).toBe(2);
+    expect((await cli("kill", "twin", "--reason", "enough")).stdout).toBe("twin: stopped\n");
+    expect((await cli("delete", "dev")).code).toBe(1);
+    expect((await cli("halt", "dev")).stdout).toBe("dev: halted\n");
+    expect((await cli("clone", "dev", "copy")).code).toBe(0);
+    expect((await cli("wait", "dev")).stdout).toContain("dev: halted");
+    expect((await cli("logs", "dev")).code).toBe(0);
+    expect((await cli("result", "dev")).stderr).toContain("has no result");
+    expect(await cli("rm", "dev", "twin", "copy", "never")).toMatchObject({
+      code: 0,
+      stdout: "dev: deleted\ntwin: deleted\ncopy: deleted\nnever: not there\n",
+    });
+    expect(await machinesOf(bench.stateDir)).toEqual([]);
+  });
+
+  test("as the shell of a CI step", async () => {
+    expect((await create("ci", "--start")).code).toBe(0);
+    const script = join(dir, "step.sh");
+    await writeFile(script, "cd /\nread nothing || true\necho in $(hostname)\nfalse\necho not reached\n");
+    await chmod(script, 0o600);
+    const env = { MICROAGENT_STATE_DIR: bench.stateDir };
+    const named = await runCli(["exec", script], { env: { ...env, MICROAGENT_WORKSPACE: "ci" } });
+    expect(named).toEqual({ code: 1, stdout: "in ci\n", stderr: "" });
+    expect(await cli("exec", "ci", "--script", script, "--", "sh")).toMatchObject({
+      code: 0,
+      stdout: "in ci\nnot reached\n",
+    });
+    expect((await cli("exec", "ci", "--stdin", script, "--", "sh", "-e")).code).toBe(1);
+    expect((await cli("exec", "ci", "--", "ls", "/tmp")).stdout).toBe("");
+    expect((await cli("exec", script)).stderr).toContain("MICROAGENT_WORKSPACE");
+
+    // A client that is killed takes its command along, and nothing else.
+    const hanging = startCli(["exec", "ci", "--", "sh", "-c", "echo up; sleep 1000"], { env });
+    await expect.poll(() => hanging.stdout()).toBe("up\n");
+    hanging.child.kill("SIGKILL");
+    await hanging.code;
+    await expect
+      .poll(async () => (await cli("exec", "ci", "--", "pidof", "sleep")).code, { timeout: 20_000 })
+      .toBe(1);
+    // The first interruption is the command's.
+    const trapped = startCli(
+      ["exec", "ci", "--", "sh", "-c", "trap 'echo bye; exit 9' INT; echo up; while :; do sleep 1; done"],
+      { env },
+    );
+    await expect.poll(() => trapped.stdout()).toBe("up\n");
+    trapped.child.kill("SIGINT");
+    expect([await trapped.code, trapped.stdout()]).toEqual([9, "up\nbye\n"]);
+    expect((await cli("delete", "ci", "--yes")).code).toBe(0);
+  });
+
+  test("with a command of its own, waited for", async () => {
+    expect((await create("job", "--exec", "echo done; exit 4")).code).toBe(0);
+    const started = await cli("start", "job", "--wait", "--wait-timeout", "60s");
+    expect([started.code, started.stdout]).toEqual([1, expect.stringContaining("job: failed")]);
+    expect(await json("result", "job")).toMatchObject({ exitCode: 4, stdout: "done\n" });
+    expect((await cli("delete", "job")).code).toBe(0);
+  });
+
+  test("secrets reach the guest, and nothing of them the disk", async () => {
+    const canary = "canary-7d1f1f0c9d";
+    await create("quiet", "--secret", "TOKEN=env:THE_TOKEN");
+    const env = { MICROAGENT_STATE_DIR: bench.stateDir, THE_TOKEN: canary };
+    const started = await runCli(["start", "quiet"], { env });
+    expect(started.code).toBe(0);
+    expect(await cli("exec", "quiet", "--", "cat", "/run/secrets/TOKEN")).toEqual({
+      code: 0,
+      stdout: canary,
+      stderr: "",
+    });
+    const saved = await json("snapshot", "create", "quiet", "--tag", "s");
+    expect(saved).toMatchObject({ secretsPurged: true });
+    expect((await cli("exec", "quiet", "--", "cat", "/run/secrets/TOKEN")).stdout).toBe(canary);
+    const { owner_pid: pid } = await json("status", "quiet");
+    const places = ["environ", "cmdline"].map((name) => readFile(`/proc/${pid}/${name}`, "latin1"));
+    expect((await Promise.all(places)).join("")).not.toContain(canary);
+    const { execFile } = await import("node:child_process");
+    const found = await new Promise<string>((resolve) => {
+      execFile("grep", ["-rlaF", canary, bench.stateDir], (_error, stdout) => resolve(stdout));
+    });
+    expect(found).toBe("");
+    expect((await cli("delete", "quiet", "--force")).code).toBe(0);
+  });
+});
