@@ -1,8 +1,9 @@
-import { type DispatchResult, type LoadedSpec, type RunPlan, suggestAllow } from "../src/index.ts";
+import { type LoadedSpec, type RunPlan, suggestAllow } from "../src/index.ts";
 import type { Annotations } from "./annotations.ts";
 import { sentenceOf } from "./conclusion.ts";
 import type { EgressFacts } from "./run-facts.ts";
 import type { StepSettings } from "./settings.ts";
+import type { StepResult } from "./step-result.ts";
 
 const hostsMax = 3;
 
@@ -10,7 +11,7 @@ const hostsMax = 3;
 export function annotateRun(
   annotations: Annotations,
   plan: RunPlan,
-  result: DispatchResult,
+  result: StepResult,
   egress: EgressFacts,
   spec: LoadedSpec | null,
   ifNoArtifacts: StepSettings["ifNoArtifacts"],
@@ -44,7 +45,7 @@ export function annotateRun(
 
 function annotateMissing(
   annotations: Annotations,
-  result: DispatchResult,
+  result: StepResult,
   file: string | undefined,
   spec: LoadedSpec | null,
   kind: "warn" | "error",
@@ -62,7 +63,7 @@ function annotateMissing(
 }
 
 /** The hosts that were asked for most, and the lines that allow those that a list would. */
-function refusals(plan: RunPlan, result: DispatchResult, egress: EgressFacts): string[] {
+function refusals(plan: RunPlan, result: StepResult, egress: EgressFacts): string[] {
   if (egress.denied.length === 0) return [];
   const suggestion = result.audit === null ? null : suggestAllow(plan, result.audit);
   return egress.denied.slice(0, hostsMax).map(([host, count]) => {

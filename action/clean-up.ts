@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { endGroup, startGroup, warning } from "@actions/core";
-import { collectGarbage, stateLayout, withOp } from "../src/index.ts";
+import { collectGarbage, deleteWorkspace, stateLayout, withOp } from "../src/index.ts";
 import { uploadOutputs } from "./deliver.ts";
 import { readJob } from "./job.ts";
 import { closeKvm } from "./kvm-access.ts";
@@ -30,7 +30,10 @@ async function cleanUpRun(step: StepState): Promise<void> {
   try {
     if (!step.done || step.keep) {
       const layout = stateLayout({ stateDir: step.stateDir });
-      await withOp("delete", { timeoutMs: deleteMs }, (op) => collectGarbage(op, layout));
+      await withOp("delete", { timeoutMs: deleteMs }, async (op) => {
+        if (step.keep) await deleteWorkspace(op, layout, step.workspace, { force: true });
+        await collectGarbage(op, layout);
+      });
       say(`Workspace "${step.workspace}" is gone`);
     }
     if (step.upload !== "" && (await exists(step.outputs))) {

@@ -1,5 +1,6 @@
-import type { DispatchResult, Termination } from "../src/index.ts";
+import type { Termination } from "../src/index.ts";
 import type { FailCause } from "./settings.ts";
+import type { StepResult } from "./step-result.ts";
 
 /** How a run counts for the job. */
 export type Conclusion = "success" | "failure" | "timeout" | "cancelled" | "infra-error";
@@ -23,7 +24,7 @@ export function conclusionOf(end: Termination): Conclusion {
 
 /** Why the step fails, one sentence each; empty when it passes. Only what `failOn` names counts, and the host's own failures. */
 export function failuresOf(
-  result: DispatchResult,
+  result: StepResult,
   deniedCount: number,
   failOn: ReadonlySet<FailCause>,
 ): string[] {

@@ -1,19 +1,14 @@
 import { access, copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setOutput, summary, warning } from "@actions/core";
-import {
-  type DispatchResult,
-  type RunPlan,
-  renderReportPage,
-  withOp,
-  writeReport,
-} from "../src/index.ts";
+import { type RunPlan, renderReportPage, withOp, writeReport } from "../src/index.ts";
 import { linkFreeCopy, type UploadedArtifact, uploadFiles } from "./artifact-upload.ts";
 import type { Job } from "./job.ts";
 import type { StepPaths } from "./paths.ts";
 import { type EgressFacts, outputValues, type RunSurroundings, summaryFacts } from "./run-facts.ts";
 import { say } from "./say.ts";
 import type { StepSettings } from "./settings.ts";
+import type { StepResult } from "./step-result.ts";
 import { rememberStep } from "./step-state.ts";
 import { summaryOf } from "./summary.ts";
 import { workspaceCopyBack, workspacePatch } from "./workspace-back.ts";
@@ -72,7 +67,7 @@ export async function uploadOutputs(
 export async function tellJob(
   settings: StepSettings,
   plan: RunPlan,
-  result: DispatchResult,
+  result: StepResult,
   egress: EgressFacts,
   around: RunSurroundings,
 ): Promise<void> {

@@ -30,7 +30,6 @@ export function flagsOf(
     bootTimeoutSeconds: settings.bootTimeoutSeconds,
     pullTimeoutSeconds: settings.pullTimeoutSeconds,
     accel: settings.accel,
-    keep: settings.keep ? true : undefined,
     // A runner's disk ends with the job: only a cache carries a saved machine to the next one.
     noTemplate: settings.templateCache ? undefined : true,
     requireOutputs: settings.ifNoArtifacts === "error" ? true : undefined,

@@ -127,7 +127,7 @@ export const inputDeclarations = [
     name: "keep",
     default: "false",
     meaning:
-      "`true` leaves the machine up for later steps with `shell: microagent exec <workspace> --stdin - -- sh`; it is deleted when the job ends.",
+      "`true` leaves the machine up for later steps with `shell: microagent exec {0}`; it is deleted when the job ends. Outputs do not come out by themselves.",
   },
   { name: "name", default: "", meaning: "Workspace name (default: made up)." },
   { name: "summary", default: "true", meaning: "`false` writes no job summary." },

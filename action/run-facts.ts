@@ -1,7 +1,8 @@
-import { type DispatchResult, exitCodeFor, type RunPlan } from "../src/index.ts";
+import { exitCodeFor, type RunPlan } from "../src/index.ts";
 import { conclusionOf, sentenceOf } from "./conclusion.ts";
 import { plainText } from "./escape.ts";
 import type { OutputName } from "./outputs.ts";
+import type { StepResult } from "./step-result.ts";
 import type { SummaryFacts } from "./summary.ts";
 
 /** What was decided about the guest's network, as the result has it. */
@@ -13,7 +14,7 @@ export interface EgressFacts {
   readonly problem: string | null;
 }
 
-export function egressFacts(result: DispatchResult): EgressFacts {
+export function egressFacts(result: StepResult): EgressFacts {
   const { audit } = result;
   const allowed = Object.entries(audit?.allow_by_host ?? {});
   const denied = Object.entries(audit?.deny_by_host ?? {});
@@ -37,7 +38,7 @@ export interface RunSurroundings {
 
 /** Every output of the step; none of their names comes from anywhere but here. */
 export function outputValues(
-  result: DispatchResult,
+  result: StepResult,
   egress: EgressFacts,
   around: RunSurroundings,
 ): Record<OutputName, string> {
@@ -74,7 +75,7 @@ export function outputValues(
 }
 
 export function summaryFacts(
-  result: DispatchResult,
+  result: StepResult,
   plan: RunPlan,
   egress: EgressFacts,
   around: RunSurroundings,
@@ -107,13 +108,13 @@ export function summaryFacts(
   };
 }
 
-function bootMs(result: DispatchResult): number {
+function bootMs(result: StepResult): number {
   return ["boot/start", "boot/handshake", "boot/configure"]
     .map((step) => result.timingsMs[step] ?? 0)
     .reduce((total, ms) => total + ms, 0);
 }
 
-function durationMs(result: DispatchResult): number {
+function durationMs(result: StepResult): number {
   return result.timeline.reduce((end, span) => Math.max(end, span.startMs + span.ms), 0);
 }
 

@@ -1,7 +1,6 @@
 import { error, notice, setFailed, setOutput, summary, warning } from "@actions/core";
 import {
   type Diagnosis,
-  type DispatchResult,
   exitCodeOf,
   freshName,
   isMicroagentError,
@@ -25,6 +24,7 @@ import { flagsOf } from "./flags.ts";
 import { GuestOutput } from "./guest-output.ts";
 import { checkHost } from "./host-check.ts";
 import { type Job, readJob } from "./job.ts";
+import { startKeptMachine } from "./kept-machine.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
 import { readInput } from "./read-input.ts";
 import { egressFacts } from "./run-facts.ts";
@@ -32,6 +32,7 @@ import { runMachine, worthAnotherTry } from "./run-machine.ts";
 import { say } from "./say.ts";
 import { maskSecrets, refuseSecrets } from "./secrets.ts";
 import { readSettings, type StepSettings } from "./settings.ts";
+import type { StepResult } from "./step-result.ts";
 import { rememberStep } from "./step-state.ts";
 import { failedSummary } from "./summary.ts";
 
@@ -86,7 +87,10 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
     stateDir: paths.state,
     outputs: paths.outputs,
     keep: settings.keep,
-    upload: settings.uploadArtifacts ? artifactName(settings.artifactName, job.id, name) : "",
+    upload:
+      settings.uploadArtifacts && !settings.keep
+        ? artifactName(settings.artifactName, job.id, name)
+        : "",
     retentionDays: String(settings.artifactRetentionDays ?? ""),
   });
   const caches = new StepCaches({
@@ -108,9 +112,10 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const hits = [...caches.hits].join(", ");
   say(hits === "" ? "Caches: nothing was restored" : `Caches: restored ${hits}`);
 
-  const result = await runMachine(settings, job, paths, plan, output, signal);
+  const runs = settings.keep ? startKeptMachine : runMachine;
+  const result = await runs(settings, job, paths, plan, output, signal);
   await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches, result));
-  if (!signal.aborted && result.boot !== null) {
+  if (!signal.aborted && (result.boot !== null || settings.keep)) {
     const made = template !== null && /built/.test(result.template?.how ?? "");
     const renewed = new Map(made ? [["template", template] as const] : []);
     await caches.save(`${job.runId}-${job.attempt}-${name}`, renewed);
@@ -160,13 +165,13 @@ async function finish(
   paths: StepPaths,
   plan: RunPlan,
   spec: LoadedSpec | null,
-  result: DispatchResult,
+  result: StepResult,
   annotations: Annotations,
   cacheHit: string,
 ): Promise<void> {
   const egress = egressFacts(result);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
-  if (settings.report) await addReport(paths);
+  if (settings.report && !settings.keep) await addReport(paths);
   const artifact = await upload(settings, job, paths, result);
   await tellJob(settings, plan, result, egress, {
     cacheHit,
@@ -185,16 +190,17 @@ async function upload(
   settings: StepSettings,
   job: Job,
   paths: StepPaths,
-  result: DispatchResult,
+  result: StepResult,
 ): Promise<UploadedArtifact | null> {
   // A cancelled step has seconds: what it leaves is uploaded by the post step, which has minutes.
-  if (!settings.uploadArtifacts || result.termination.kind === "interrupted") return null;
+  const later = result.termination.kind === "interrupted" || settings.keep;
+  if (!settings.uploadArtifacts || later) return null;
   const name = artifactName(settings.artifactName, job.id, result.workspace);
   return await uploadOutputs(paths.outputs, name, settings.artifactRetentionDays);
 }
 
 /** What spared the run the most. */
-function cacheHitOf(caches: StepCaches, result: DispatchResult): string {
+function cacheHitOf(caches: StepCaches, result: StepResult): string {
   if (caches.hits.has("template") && result.template?.how === "hit") return "template";
   return caches.hits.has("image") ? "image" : "none";
 }

@@ -1,8 +1,6 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { addPath, exportVariable, getBooleanInput, setOutput, warning } from "@actions/core";
 import { type Diagnosis, packageVersion } from "../../src/index.ts";
+import { installCommand } from "../command-line.ts";
 import { checkHost } from "../host-check.ts";
 import { readJob } from "../job.ts";
 import { stepPaths } from "../paths.ts";
@@ -17,12 +15,7 @@ export async function setUp(): Promise<void> {
   const job = await readJob();
   const { state } = stepPaths(job.temp, "setup");
   const host = getBooleanInput("host") ? await readyHost(state) : null;
-  const bin = join(job.temp, "microagent", "bin");
-  await mkdir(bin, { recursive: true });
-  const program = join(bin, "microagent");
-  await writeFile(program, wrapper(join(dirname(fileURLToPath(import.meta.url)), "cli.js")));
-  await chmod(program, 0o755);
-  addPath(bin);
+  addPath(await installCommand(job));
   exportVariable("MICROAGENT_STATE_DIR", state);
   const choice = host?.supervisor?.host;
   setOutput("version", packageVersion);
@@ -36,13 +29,4 @@ async function readyHost(state: string): Promise<Diagnosis> {
   const beforeFix = (kvmMode: string) => rememberStep({ kvmMode });
   const fix = getBooleanInput("fix-kvm") ? beforeFix : null;
   return await checkHost(state, fix, AbortSignal.timeout(hostMs));
-}
-
-/** Runs with the Node that runs this, which later steps may not have. */
-function wrapper(cli: string): string {
-  return `#!/bin/sh\nexec ${quoted(process.execPath)} ${quoted(cli)} "$@"\n`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

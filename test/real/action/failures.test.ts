@@ -215,7 +215,7 @@ test("a post step undoes what main did to the device, on a machine that outlives
   await using job = await bench.openJob();
   const bin = join(job.dirs.temp, "fakes");
   await mkdir(bin);
-  await writeFile(join(bin, "sudo"), `#!/bin/sh\necho "$@" >> '${bin}/log'\n`);
+  await writeFile(join(bin, "sudo"), `#!/bin/sh\nprintf '%s\\n' "$*" >> '${bin}/log'\n`);
   await chmod(join(bin, "sudo"), 0o755);
   const env = { PATH: `${bin}:${process.env.PATH}` };
   const state = { "microagent-kvmMode": "660" };

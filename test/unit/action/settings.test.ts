@@ -141,4 +141,5 @@ test("inputs that contradict each other are told", () => {
     "workspace: copy",
   );
   expect(problemsOf({ keep: "true", "workspace-back": "copy" })[0]).toContain("keep");
+  expect(problemsOf({ keep: "true", artifacts: "a=/a" })[0]).toContain("microagent cp");
 });
