@@ -42,6 +42,8 @@ async function copyPackage(host) {
     await symlink(join(root, "guest", "bin"), join(target, "guest", "bin"));
   }
   if (!host.endsWith("4")) return;
+  // Without one, the project above would be this repository itself.
+  await writeFile(join(host, "package.json"), JSON.stringify({ private: true, type: "module" }));
   await rm(join(modules, "vitest"), { force: true });
   await symlink(join(root, "node_modules", "vitest"), join(modules, "vitest"));
 }

@@ -1,6 +1,7 @@
 /** Runs in every worker, before each test file: matchers, and what happens around each test. */
+import { fileURLToPath } from "node:url";
 import { aroundEach } from "vitest";
-import { collectEvidence } from "./evidence/collect.ts";
+import { collectEvidence, withoutOurFrames } from "./evidence/collect.ts";
 import { Life } from "./machine/life.ts";
 import { registerMatchers } from "./matchers/register.ts";
 import { attempts } from "./worker/attempt.ts";
@@ -13,6 +14,9 @@ dieWithMain();
 
 /** Around a test only tearing down takes time, which has bounds of its own. */
 const aroundMs = 600_000;
+
+/** The folder of all compiled files of this package. */
+const ourDir = fileURLToPath(new URL("..", import.meta.url));
 
 aroundEach(async (runTest, { task }) => {
   const shared = sharedMachines();
@@ -29,6 +33,7 @@ aroundEach(async (runTest, { task }) => {
     const used = shared.noteUse();
     const machines = [...(attempt?.machines ?? []), ...used];
     if (task.result?.state === "fail" && machines.length > 0) {
+      withoutOurFrames(task, ourDir);
       await collectEvidence(task, machines, workerHost());
     }
     await attempt?.end("its test has ended");

@@ -65,6 +65,7 @@ export async function admit(
     for (;;) {
       const granted = await withLock(op, lock, async () => {
         const tickets = await listTickets(dir);
+        refuseGroup(tickets, budget, request);
         if (!mayRun(tickets, ticket.name, budget)) return null;
         return await grantTicket(ticket);
       });
@@ -115,6 +116,20 @@ function refuseTooLarge(budget: Budget, { memoryMib, cpus }: AdmissionRequest): 
   );
 }
 
+/** Nobody else can make room for a group that is larger than the budget by itself. */
+function refuseGroup(tickets: readonly Ticket[], budget: Budget, request: AdmissionRequest): void {
+  const own = sum(tickets.filter((each) => each.granted && each.group === request.group));
+  if (own.machines === 0 || fits(own, request, budget)) return;
+  throw new MicroagentError(
+    "over_budget",
+    `A machine with ${request.memoryMib} MiB and ${request.cpus} CPUs cannot run beside ${own.machines} machines with ${own.memoryMib} MiB and ${own.cpus} CPUs that are needed with it: the budget is ${budget.memoryMib} MiB, ${budget.cpus} CPUs and ${budget.machines} machines`,
+    {
+      hint: "Use fewer or smaller machines together, or raise the budget",
+      details: { own, budget },
+    },
+  );
+}
+
 /** Whether the waiting ticket `name` is the next one, and has room. Pure. */
 export function mayRun(tickets: readonly Ticket[], name: string, budget: Budget): boolean {
   const held = tickets.filter((each) => each.granted);
@@ -149,7 +164,11 @@ function sum(tickets: readonly Ticket[]) {
   };
 }
 
-function fits(used: ReturnType<typeof sum>, ticket: Ticket, budget: Budget): boolean {
+function fits(
+  used: ReturnType<typeof sum>,
+  ticket: Pick<Ticket, "memoryMib" | "cpus">,
+  budget: Budget,
+): boolean {
   return (
     used.memoryMib + ticket.memoryMib <= budget.memoryMib &&
     used.cpus + ticket.cpus <= budget.cpus &&

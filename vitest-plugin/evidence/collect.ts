@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type RunnerTestCase, recordArtifact } from "vitest";
 import {
   globGuest,
@@ -27,10 +30,16 @@ export interface MachineArtifact {
 }
 
 interface Attachment {
-  name?: string;
-  contentType: string;
-  body: string | Uint8Array;
-  bodyEncoding?: "base64" | "utf-8";
+  readonly name: string;
+  readonly contentType: string;
+  /** A file that Vitest copies to where it keeps what belongs to tests. */
+  readonly path: string;
+}
+
+interface Kept {
+  readonly name: string;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
 }
 
 const filesMax = 20;
@@ -55,6 +64,25 @@ export async function collectEvidence(
     await attach(task, machine, ending, host).catch(() => {});
   }
   if (reports.length > 0) tell(task, reports.join("\n\n"));
+}
+
+/** Leaves the frames of the test's own files: what happens inside of a machine's verb helps nobody. */
+export function withoutOurFrames(task: RunnerTestCase, ourDir: string): void {
+  for (const error of task.result?.errors ?? []) {
+    let each: { stack?: unknown; cause?: unknown } = error;
+    for (let depth = 0; depth < 10; depth++) {
+      if (typeof each.stack === "string") each.stack = ownFrames(each.stack, ourDir);
+      if (!isObject(each.cause)) break;
+      each = each.cause;
+    }
+  }
+}
+
+function ownFrames(stack: string, ourDir: string): string {
+  return stack
+    .split("\n")
+    .filter((line) => !/^\s+at /.test(line) || !line.includes(ourDir))
+    .join("\n");
 }
 
 /** Vitest prints the cause of the last error below it, whatever the reporter. */
@@ -95,38 +123,49 @@ async function keep(machine: Machine, host: Host): Promise<string | null> {
 }
 
 async function attach(task: RunnerTestCase, machine: Machine, ending: string, host: Host) {
-  const attachments: Attachment[] = [
-    text(`${machine.name}-transcript.txt`, machine.transcript.text()),
-    text(`${machine.name}-console.txt`, machine.consoleTail),
+  const kept: Kept[] = [
+    text(`${machine.hostname}-transcript.txt`, machine.transcript.text()),
+    text(`${machine.hostname}-console.txt`, machine.consoleTail),
   ];
-  if (machine.over === null) attachments.push(...(await guestFiles(machine, host).catch(() => [])));
-  const { name, template } = machine;
-  const artifact: MachineArtifact = {
-    type: "microagent:machine",
-    machine: name,
-    template,
-    ending,
-    attachments,
-  };
-  await recordArtifact(task, artifact as never);
+  if (machine.over === null) kept.push(...(await guestFiles(machine, host).catch(() => [])));
+  const dir = await mkdtemp(join(tmpdir(), "microagent-evidence-"));
+  try {
+    const attachments: Attachment[] = [];
+    for (const { name, contentType, body } of kept) {
+      const path = join(dir, name);
+      await writeFile(path, body);
+      attachments.push({ name, contentType, path });
+    }
+    const { name, template } = machine;
+    const artifact: MachineArtifact = {
+      type: "microagent:machine",
+      machine: name,
+      template,
+      ending,
+      attachments,
+    };
+    await recordArtifact(task, artifact as never);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
-function text(name: string, body: string): Attachment {
-  return { name, contentType: "text/plain", body, bodyEncoding: "utf-8" };
+function text(name: string, body: string): Kept {
+  return { name, contentType: "text/plain", body };
 }
 
-async function guestFiles(machine: Machine, host: Host): Promise<Attachment[]> {
+async function guestFiles(machine: Machine, host: Host): Promise<Kept[]> {
   const { files } = host.settings.onFailure;
   if (files.length === 0) return [];
   return await within(host, async (op) => {
-    const found: Attachment[] = [];
+    const found: Kept[] = [];
     for (const pattern of files) {
       for (const path of await globGuest(op, machine.workspace, pattern)) {
         if (found.length >= filesMax) return found;
         const bytes = await readGuestFile(op, machine.workspace, path, fileBytesMax).catch(
           () => null,
         );
-        const name = `${machine.name}${path.replaceAll("/", "-")}`;
+        const name = `${machine.hostname}${path.replaceAll("/", "-")}`;
         if (bytes !== null)
           found.push({ name, contentType: "application/octet-stream", body: bytes });
       }

@@ -27,7 +27,7 @@ export class Life {
 
   /** What is left of `wanted` milliseconds in this life. */
   bound(wanted: number): number {
-    return Math.max(1, Math.min(wanted, this.#deadline - realClock.monotonic()));
+    return Math.max(1, Math.floor(Math.min(wanted, this.#deadline - realClock.monotonic())));
   }
 
   /** Runs `work` within `bound`, else `fallbackMs`, and never beyond the test. */

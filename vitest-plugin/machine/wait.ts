@@ -238,8 +238,8 @@ export class Waits implements WaitFor {
       const last = seen === null ? "nothing was seen" : `last seen (${looks} looks): ${seen}`;
       throw new MicroagentError(
         "timeout",
-        `${failed} on machine "${name}" within ${Math.round(timeoutMs)} ms; ${last}`,
-        { cause: error, hint: consoleHint(machine.consoleTail()), details: { seen, timeoutMs } },
+        `${failed} on machine "${name}" within ${timeoutMs} ms; ${last}`,
+        { hint: consoleHint(machine.consoleTail()), details: { seen, timeoutMs } },
       );
     }
   }

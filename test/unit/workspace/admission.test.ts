@@ -50,6 +50,18 @@ test("what the whole budget could not hold fails at once, with the numbers", asy
   });
 });
 
+test("machines that are needed together and are too large together fail at once", async () => {
+  await during(async (op) => {
+    const first = await admit(op, layout, budget, small("a"));
+    const second = await admit(op, layout, budget, small("a"));
+    const third = admit(op, layout, budget, small("a"));
+    await expect(third).rejects.toMatchObject({ code: "over_budget" });
+    await expect(third).rejects.toThrow(/beside 2 machines with 512 MiB/);
+    await Promise.all([first.release(), second.release()]);
+    expect(await readdir(join(dir, "admission"))).toEqual([]);
+  });
+});
+
 test("a wait that outlasts its bound says who holds what, and leaves no ticket", async () => {
   await during(async (op) => {
     const first = await admit(op, layout, budget, { memoryMib: 512, cpus: 1, group: "a" });

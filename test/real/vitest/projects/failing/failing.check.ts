@@ -18,7 +18,7 @@ test("time runs out while it waits", { timeout: 2_500 }, async ({ vm }) => {
   await vm.waitFor.port(4711, { timeout: 60_000 });
 });
 
-test("no room is left", { timeout: 3_500 }, async ({ boot }) => {
+test("no room is left", async ({ boot }) => {
   await boot();
   await boot();
   await boot();
