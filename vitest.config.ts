@@ -25,7 +25,7 @@ export default defineConfig({
   test: {
     projects: [
       quick("unit", "test/unit/**/*.test.ts", 30_000),
-      quick("contract", "test/contract/**/*.test.ts", 60_000),
+      quick("contract", "test/contract/**/*.test.ts", 120_000),
       quick("sim", "test/sim/**/*.test.ts", 120_000),
       quick("tidy", "test/tidy/**/*.test.ts", 60_000),
       quick("package", "test/package/**/*.test.ts", 300_000),

@@ -1,10 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Agent } from "../../src/agent/agent.ts";
 import { randomHex } from "../../src/base/ids.ts";
-import { type Op, withOp } from "../../src/base/op.ts";
+import type { Op } from "../../src/base/op.ts";
 import type {
   HostFacts,
   Machine,
@@ -12,47 +11,29 @@ import type {
   SavedMachine,
   Snapshots,
 } from "../../src/supervisor/port.ts";
+import { type BackendUnderTest, during, openBackend } from "./backend-under-test.ts";
 import { type Backend, backends } from "./backends.ts";
 
 describe.each(Object.entries(backends))("saved machines of the %s backend", (_name, open) => {
+  let tested: BackendUnderTest;
   let dir: string;
   let backend: Backend;
   let host: HostFacts;
   let snapshots: Snapshots;
-  const started: Machine[] = [];
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), "microagent-saved-"));
-    backend = await open(dir);
-    const probe = await withOp("probe", { timeoutMs: 60_000 }, (op) =>
-      backend.supervisor.probe(op, backend.probeRequest),
-    );
-    if (!probe.ok) throw new Error(probe.refusals.map((each) => each.reason).join("; "));
-    if (probe.capabilities.snapshots === null) throw new Error("no snapshots here");
-    host = probe.host;
-    snapshots = probe.capabilities.snapshots;
+    tested = await openBackend(open);
+    ({ dir, backend, host } = tested);
+    if (tested.capabilities.snapshots === null) throw new Error("no snapshots here");
+    snapshots = tested.capabilities.snapshots;
   }, 900_000);
-  afterEach(async () => {
-    for (const machine of started.splice(0)) {
-      await machine.kill("tear-down");
-      expect(await backend.survivors(machine.name)).toBe(0);
-    }
-  });
-  afterAll(async () => {
-    await rm(dir, { recursive: true, force: true });
-  });
+  afterEach(() => tested.endMachines());
+  afterAll(() => tested.close());
 
-  function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
-    return withOp("contract", { timeoutMs: 90_000 }, work);
-  }
-
-  async function start(op: Op, change: Partial<MachineRequest>): Promise<Machine> {
+  function start(op: Op, change: Partial<MachineRequest>): Promise<Machine> {
     const name = `saved-${randomHex(4)}`;
     const consolePath = join(dir, `${name}.log`);
-    const request = { ...backend.request, name, consolePath, ...change };
-    const machine = await backend.supervisor.start(op, backend.supervisor.plan(request, host));
-    started.push(machine);
-    return machine;
+    return tested.start(op, { ...backend.request, name, consolePath, ...change });
   }
 
   async function saveOne(op: Op): Promise<{ into: string; saved: SavedMachine; source: Machine }> {

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Agent } from "../../src/agent/agent.ts";
 import { randomHex } from "../../src/base/ids.ts";
 import { type Op, withOp } from "../../src/base/op.ts";
 import type { HostFacts, Machine, MachineRequest } from "../../src/supervisor/port.ts";
+import { type BackendUnderTest, during, openBackend } from "./backend-under-test.ts";
 import { type Backend, backends } from "./backends.ts";
 
 const ran = new Set<string>();
@@ -16,40 +16,20 @@ afterAll(() => {
 });
 
 describe.each(Object.entries(backends))("the %s backend", (name, open) => {
+  let tested: BackendUnderTest;
   let dir: string;
   let backend: Backend;
   let host: HostFacts;
-  const started: Machine[] = [];
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), "microagent-contract-"));
-    backend = await open(dir);
-    const probe = await withOp("probe", { timeoutMs: 60_000 }, (op) =>
-      backend.supervisor.probe(op, backend.probeRequest),
-    );
-    if (!probe.ok) throw new Error(probe.refusals.map((each) => each.reason).join("; "));
-    host = probe.host;
+    tested = await openBackend(open);
+    ({ dir, backend, host } = tested);
   }, 900_000);
-  afterEach(async () => {
-    for (const machine of started.splice(0)) {
-      await machine.kill("tear-down");
-      expect(await backend.survivors(machine.name)).toBe(0);
-    }
-  });
-  afterAll(async () => {
-    await rm(dir, { recursive: true, force: true });
-  });
+  afterEach(() => tested.endMachines());
+  afterAll(() => tested.close());
 
-  /** Runs a test body under a deadline that is generous even on an emulated, busy host. */
-  function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
-    return withOp("contract", { timeoutMs: 90_000 }, work);
-  }
-
-  async function start(op: Op, request: MachineRequest = backend.request): Promise<Machine> {
-    const named = { ...request, name: `contract-${randomHex(4)}` };
-    const machine = await backend.supervisor.start(op, backend.supervisor.plan(named, host));
-    started.push(machine);
-    return machine;
+  function start(op: Op, request: MachineRequest = backend.request): Promise<Machine> {
+    return tested.start(op, { ...request, name: `contract-${randomHex(4)}` });
   }
 
   test("probes alike twice and explains its acceleration", async () => {
