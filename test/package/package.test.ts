@@ -31,7 +31,7 @@ test("the tarball holds what a run needs, and nothing of the workshop", () => {
   ];
   expect(needed.filter((path) => !packed.includes(path))).toEqual([]);
   const workshop =
-    /^(test|src|supervisors|scripts|bench|node_modules|\.)|(?<!\.d)\.ts$|tsbuildinfo|\.map$/;
+    /^(test|src|supervisors|scripts|bench|node_modules|\.)|^(?!examples\/).*(?<!\.d)\.ts$|tsbuildinfo|\.map$/;
   expect(packed.filter((path) => workshop.test(path))).toEqual([]);
 });
 
