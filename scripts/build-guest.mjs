@@ -71,7 +71,7 @@ function build(arch) {
   const temporary = `${target}.${process.pid}`;
   execFileSync(
     "go",
-    ["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", temporary, "./cmd/agent"],
+    ["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0", "-o", temporary, "./cmd/agent"],
     {
       cwd: guest,
       stdio: "inherit",

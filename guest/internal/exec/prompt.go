@@ -2,6 +2,7 @@ package exec
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -20,17 +21,27 @@ const promptReads = 3
 // then go out in one write, and nothing is registered to be waited for. It answers the request in any
 // case; false: the command goes on, or somebody still holds its outputs.
 func (c *command) prompt(reply []byte, started time.Time) bool {
-	if runtime.NumCPU() == 1 && !c.io.tty {
-		c.process.waitBriefly()
-	}
-	if c.io.tty || !c.process.reap() {
+	if c.io.tty {
 		_ = c.st.SendLine(reply, false)
 		return false
+	}
+	if runtime.NumCPU() == 1 {
+		c.process.waitBriefly()
+	}
+	if !c.process.reap() {
+		_ = c.st.SendLine(reply, false)
+		reply = nil
+		if !renewed.Load() || !renewed.Swap(false) || c.req.Stdin || !c.waitLonger() {
+			return false
+		}
 	}
 	ended := time.Now()
 	out := framing.NewTree(c.st)
 	defer out.Close()
-	err := out.Raw(reply)
+	var err error
+	if reply != nil {
+		err = out.Raw(reply)
+	}
 	drained := true
 	for at, kind := range []wire.Kind{1: wire.KindStdout, 2: wire.KindStderr} {
 		if at == 0 {
@@ -73,6 +84,49 @@ func (p *process) waitBriefly() {
 		timeout unix.Timespec
 	}{unix.PollFd{Fd: int32(p.pidfd), Events: unix.POLLIN}, unix.NsecToTimespec(int64(promptWait))}
 	_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll.fd)), 1, uintptr(unsafe.Pointer(&poll.timeout)), 0, 0, 0)
+}
+
+// renewed is set for the first command of a machine that was just started from a saved one.
+var renewed atomic.Bool
+
+// Renewed says that everything runs for the first time again. Under emulation that is slow, and to wait for a command
+// in the ordinary way is as much code as the command itself often is: its first one is waited for longer.
+func Renewed() { renewed.Store(true) }
+
+const (
+	// longerWait bounds what the host's signals to such a command may wait.
+	longerWait = 250 * time.Millisecond
+	// otherwiseWait is how long everybody else in the agent may.
+	otherwiseWait = 25 * time.Millisecond
+)
+
+// waitLonger waits until the command has ended, false: it has something to say, or goes on.
+func (c *command) waitLonger() bool {
+	if c.process.pidfd < 0 {
+		return false
+	}
+	poll := &struct {
+		fds     [3]unix.PollFd
+		timeout unix.Timespec
+	}{timeout: unix.NsecToTimespec(int64(otherwiseWait))}
+	for i, fd := range []int{c.process.pidfd, c.io.ours[1], c.io.ours[2]} {
+		poll.fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	for deadline := time.Now().Add(longerWait); time.Now().Before(deadline); runtime.Gosched() {
+		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll.fds[0])), uintptr(len(poll.fds)), uintptr(unsafe.Pointer(&poll.timeout)), 0, 0, 0)
+		if c.process.reap() {
+			return true
+		}
+		for i := range poll.fds[1:] {
+			switch out := &poll.fds[1+i]; {
+			case out.Revents&unix.POLLIN != 0:
+				return false
+			case out.Revents != 0:
+				out.Fd = -1 // closed: there is nothing to wait for
+			}
+		}
+	}
+	return false
 }
 
 // rest adds what lies in an output; at its end it closes it. more: there may be more.

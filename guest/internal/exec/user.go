@@ -23,25 +23,42 @@ const accountFileBytesMax = 4 << 20
 
 // records calls fn with the fields of each line until fn returns true.
 func records(path string, fields int, fn func([]string) bool) {
-	file, err := os.Open(path)
-	if err != nil {
-		return
-	}
-	defer file.Close()
-	if st, err := file.Stat(); err != nil || !st.Mode().IsRegular() || st.Size() > accountFileBytesMax {
-		return
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || len(data) > accountFileBytesMax {
-		return
-	}
-	for text := string(data); text != ""; {
+	for text := accounts(path); text != ""; {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
 		if f := strings.Split(line, ":"); len(f) >= fields && fn(f) {
 			return
 		}
 	}
+}
+
+// accounts reads an account file, nothing when it is none. Package os would watch over the descriptor: on the way to a
+// machine's first command that is code to run for the first time.
+func accounts(path string) string {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > accountFileBytesMax {
+		return ""
+	}
+	data := make([]byte, st.Size)
+	for have := 0; have < len(data); {
+		n, err := unix.Read(fd, data[have:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return ""
+		}
+		if n == 0 {
+			data = data[:have]
+		}
+		have += n
+	}
+	return string(data)
 }
 
 func number(text string) (uint32, bool) {
@@ -89,6 +106,10 @@ func resolveUser(user string) (identity, *wire.Failure) {
 		return id, nil
 	}
 	gid, numeric := number(group)
+	if numeric {
+		id.gid = gid
+		return id, nil
+	}
 	found = false
 	records("/etc/group", 3, func(f []string) bool {
 		if f[0] == group {
@@ -96,7 +117,7 @@ func resolveUser(user string) (identity, *wire.Failure) {
 		}
 		return found
 	})
-	if !found && !numeric {
+	if !found {
 		return id, notStarted(unix.ENOENT, "Group "+strconv.Quote(group)+" is not in /etc/group")
 	}
 	id.gid = gid

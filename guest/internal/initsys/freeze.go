@@ -2,6 +2,7 @@ package initsys
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +16,22 @@ const freezeWait = 5 * time.Second
 // Quiesce stops every process of the workload, so that none of them runs in a machine started from the
 // saved one before that has numbers, a clock and a name of its own; then it writes the disks.
 func (m *machine) Quiesce() *wire.Failure {
-	if !freeze() {
+	populated := isPopulated()
+	if populated && !freeze() {
 		thaw()
 		return wire.Fail(wire.IOError, "Could not stop the workload's processes within "+freezeWait.String())
 	}
 	m.coverBootID()
+	m.poise(populated)
+	spareThreads()
 	unix.Sync()
 	return nil
+}
+
+// isPopulated says whether the workload has a process. Where none is, none comes before resume: commands are refused.
+func isPopulated() bool {
+	text, ok := read(cgroupBox + "/cgroup.events")
+	return !ok || !strings.Contains(text, "populated 0")
 }
 
 func freeze() bool {
@@ -37,3 +47,22 @@ func freeze() bool {
 }
 
 func thaw() { write(cgroupBox+"/cgroup.freeze", "0") }
+
+// spareThreads lets the runtime have a few threads that wait for work. To start one is as much code as to become another
+// machine.
+func spareThreads() {
+	var ended sync.WaitGroup
+	for range sparesWanted {
+		ended.Go(func() {
+			pause := unix.NsecToTimespec(int64(sparesPause))
+			_ = unix.Nanosleep(&pause, nil)
+		})
+	}
+	ended.Wait()
+}
+
+const (
+	sparesWanted = 4
+	// sparesPause is longer than the runtime leaves a processor to a thread that waits.
+	sparesPause = 15 * time.Millisecond
+)

@@ -25,8 +25,10 @@ type machine struct {
 	named       wire.Identity
 
 	bootIDCovered bool
-	secrets       bool   // whether their file system is mounted
-	pressed       []byte // memory taken away from the workload
+	poised        *poised // nil unless the machine is being saved
+	random        int     // the kernel's generator, opened at the first seed; 0: not yet
+	secrets       bool    // whether their file system is mounted
+	pressed       []byte  // memory taken away from the workload
 }
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
@@ -53,7 +55,7 @@ func (m *machine) loadModules() {
 // Configure seeds, sets the clock, switches the root and gives the machine its identity.
 func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 	from := time.Now()
-	if failure := seed(c.Entropy); failure != nil {
+	if failure := m.seed(c.Entropy); failure != nil {
 		return server.Timings{}, failure
 	}
 	if failure := setClock(c.TimeUnixNS); failure != nil {

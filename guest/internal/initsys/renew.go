@@ -3,6 +3,7 @@ package initsys
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -11,19 +12,29 @@ import (
 )
 
 // Resume makes the machine another one than that which was saved. Everything it shares with its siblings
-// is replaced while the workload still stands: the generator first, then what is drawn from it.
+// is replaced while the workload still stands: the generator first, then what is drawn from it. A machine that was
+// not to be saved since is another one already, and only its generator and its clock stood still.
 func (m *machine) Resume(r *wire.Resume) *wire.Failure {
-	if failure := seed(r.Entropy); failure != nil {
+	if failure := m.seed(r.Entropy); failure != nil {
 		return failure
 	}
 	if failure := setClock(r.TimeUnixNS); failure != nil {
 		return failure
 	}
-	if failure := m.rename(&r.Identity); failure != nil {
-		return failure
+	if p := m.poised; p != nil {
+		if failure := m.rename(&r.Identity); failure != nil {
+			return failure
+		}
+		// An id that cannot be written is only missed.
+		for _, failure := range []*wire.Failure{
+			p.machineID.add(hexText(randomUUID()) + "\n"),
+			p.bootID.add(bootID(hexText(randomUUID()))),
+		} {
+			if failure != nil {
+				fault.Log(failure.Message)
+			}
+		}
 	}
-	renewMachineID()
-	m.renewBootID()
 	asked := ways{r.Network, r.Services}
 	if !asked.same(m.asked) {
 		if failure := m.reach(r.Network, r.Services); failure != nil {
@@ -31,7 +42,7 @@ func (m *machine) Resume(r *wire.Resume) *wire.Failure {
 		}
 		m.asked = asked
 	}
-	thaw()
+	m.letGo()
 	return nil
 }
 
@@ -53,68 +64,41 @@ func (w ways) same(other ways) bool {
 	return a == nil || a.Interface == b.Interface && a.MTU == b.MTU && a.IPv4 == b.IPv4 && a.IPv6 == b.IPv6 && slices.Equal(a.DNS, b.DNS)
 }
 
-// rename sets the host name and replaces the old one where we had written it; a name that the image or a
-// command has written stays.
+// rename sets the host name and puts it where the old one stood.
 func (m *machine) rename(id *wire.Identity) *wire.Failure {
-	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
-		return wire.AsFailure(err, "set the host name", id.Hostname)
+	name := []byte(id.Hostname)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETHOSTNAME, uintptr(unsafe.Pointer(&name[0])), uintptr(len(name)), 0); errno != 0 {
+		return wire.AsFailure(errno, "set the host name", id.Hostname)
 	}
-	if have, _ := read("/etc/hostname"); have == "" || have == m.named.Hostname+"\n" {
-		if failure := overwrite("/etc/hostname", have, id.Hostname+"\n"); failure != nil {
+	if failure := m.poised.hostname.add(id.Hostname + "\n"); failure != nil {
+		return failure
+	}
+	if m.poised.hosts.fd < 0 {
+		if failure := writeHosts(id); failure != nil {
 			return failure
 		}
-	}
-	if have, ok := read("/etc/hosts"); ok && len(have) < smallFileBytes {
-		if failure := overwrite("/etc/hosts", have, renamedHosts(have, &m.named, id)); failure != nil {
-			return failure
-		}
-	} else if failure := writeHosts(id); failure != nil {
+	} else if failure := m.poised.hosts.add(hostLines(id)); failure != nil {
 		return failure
 	}
 	m.named = wire.Identity{Hostname: id.Hostname, Hosts: id.Hosts}
 	return nil
 }
 
-// renamedHosts is a hosts file in which one identity takes the place of another. Mostly a single line differs; the
-// general way costs a clone many milliseconds of code that runs for the first time.
-func renamedHosts(have string, old, id *wire.Identity) string {
-	if len(old.Hosts) == 1 && len(id.Hosts) == 1 {
-		was, is := hostLine(old.Hosts[0]), hostLine(id.Hosts[0])
-		if at := strings.Index(have, was); at == 0 || at > 0 && have[at-1] == '\n' {
-			return have[:at] + is + have[at+len(was):]
+// hostLines are the lines of a hosts file that name a machine and what it was told of.
+func hostLines(id *wire.Identity) string {
+	text, named := "", false
+	for _, h := range id.Hosts {
+		text += h.IP
+		for _, name := range h.Names {
+			text += " " + name
+			named = named || name == id.Hostname
 		}
+		text += "\n"
 	}
-	return hostsText(withoutEntries(have, old), id)
-}
-
-func hostLine(h wire.HostEntry) string {
-	line := h.IP
-	for _, name := range h.Names {
-		line += " " + name
+	if !named {
+		text += "127.0.1.1 " + id.Hostname + "\n"
 	}
-	return line + "\n"
-}
-
-// overwrite replaces a small file's text in place: to empty a file first, as replace does, is the larger part of
-// the work.
-func overwrite(path, have, text string) *wire.Failure {
-	if have == text {
-		return nil
-	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return replace(path, text)
-	}
-	defer unix.Close(fd)
-	if n, err := unix.Pwrite(fd, []byte(text), 0); err != nil || n != len(text) {
-		return replace(path, text)
-	}
-	if len(have) > len(text) {
-		if err := unix.Ftruncate(fd, int64(len(text))); err != nil {
-			return wire.AsFailure(err, "shorten", path)
-		}
-	}
-	return nil
+	return text
 }
 
 // withoutEntries drops the lines of a hosts file that an identity had put there.
@@ -130,25 +114,6 @@ func withoutEntries(text string, id *wire.Identity) string {
 		}
 	}
 	return kept.String()
-}
-
-const machineIDPath = "/etc/machine-id"
-
-// renewMachineID replaces a machine id that was made before the machine was saved. An empty or missing
-// one says that programs do without.
-func renewMachineID() {
-	var st unix.Stat_t
-	if unix.Lstat(machineIDPath, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return
-	}
-	have, _ := read(machineIDPath)
-	have = strings.TrimSpace(have)
-	if len(have) != 32 || strings.Trim(have, hexDigits) != "" {
-		return
-	}
-	if failure := replace(machineIDPath, hexText(randomUUID())+"\n"); failure != nil {
-		fault.Log(failure.Message)
-	}
 }
 
 const (
@@ -175,15 +140,8 @@ func (m *machine) coverBootID() {
 	m.bootIDCovered = true
 }
 
-func (m *machine) renewBootID() {
-	if !m.bootIDCovered {
-		return
-	}
-	h := hexText(randomUUID())
-	text := h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:] + "\n"
-	if failure := overwrite(bootIDPath, "", text); failure != nil {
-		fault.Log(failure.Message)
-	}
+func bootID(h string) string {
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:] + "\n"
 }
 
 const hexDigits = "0123456789abcdef"
@@ -199,11 +157,13 @@ func hexText(id [16]byte) string {
 // randomUUID draws from the kernel's generator, never from one of our own: ours may have been saved.
 func randomUUID() (id [16]byte) {
 	for at := 0; at < len(id); {
-		n, err := unix.Getrandom(id[at:], 0)
-		if err != nil && err != unix.EINTR {
+		n, _, errno := unix.RawSyscall(unix.SYS_GETRANDOM, uintptr(unsafe.Pointer(&id[at])), uintptr(len(id)-at), 0)
+		if errno != 0 && errno != unix.EINTR {
 			return id
 		}
-		at += max(n, 0)
+		if errno == 0 {
+			at += int(n)
+		}
 	}
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80

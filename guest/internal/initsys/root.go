@@ -129,7 +129,12 @@ func mountDevice(m wire.Mount, target string, flags uintptr) *wire.Failure {
 	if m.ReadOnly {
 		flags |= unix.MS_RDONLY
 	}
-	if err := unix.Mount(node, target, m.FSType, flags, ""); err != nil {
+	options := ""
+	if m.FSType == "ext4" {
+		// Else the kernel writes zeros over the unused parts of a disk that is made to be empty.
+		options = "noinit_itable"
+	}
+	if err := unix.Mount(node, target, m.FSType, flags, options); err != nil {
 		f := wire.AsFailure(err, "mount", m.Device)
 		f.Message = "Could not mount " + strconv.Quote(m.Device) + " as " + m.FSType + " on " + strconv.Quote(target) + ": " + err.Error()
 		return f

@@ -58,8 +58,11 @@ func serve(s *server.Server, conn *port.Conn) {
 		if err != io.EOF && !mux.IsProtocol(err) {
 			fault.Log("the link failed: " + err.Error())
 		}
+		if mux.IsProtocol(err) {
+			continue // somebody speaks: the next host, or one that is confused and waits for nothing
+		}
 		// Without a host the port reads as ended, at once: ask again, ever more seldom.
-		if time.Since(from) > 100*time.Millisecond || mux.IsProtocol(err) {
+		if time.Since(from) > 100*time.Millisecond {
 			pause = time.Millisecond
 		}
 		time.Sleep(pause)

@@ -31,9 +31,6 @@ type Session struct {
 	closing atomic.Bool
 	control atomic.Int32 // session frames waiting to be written
 
-	next chan *Stream // to a worker that has nothing to do
-	idle atomic.Int32
-
 	mu      sync.Mutex
 	streams map[uint32]*Stream
 	opened  int    // how many of them are ours
@@ -43,7 +40,7 @@ type Session struct {
 
 // NewSession prepares a session; handle runs in a goroutine of its own for every stream.
 func NewSession(in *Reader, out io.Writer, handle func(*Stream)) *Session {
-	return &Session{in: in, out: out, handle: handle, streams: map[uint32]*Stream{}, nextID: 2, next: make(chan *Stream)}
+	return &Session{in: in, out: out, handle: handle, streams: map[uint32]*Stream{}, nextID: 2}
 }
 
 // Serve reads frames until the link ends or breaks the protocol, and says why it stopped. Bytes
@@ -51,7 +48,6 @@ func NewSession(in *Reader, out io.Writer, handle func(*Stream)) *Session {
 func (s *Session) Serve() error {
 	err := s.loop()
 	s.closing.Store(true)
-	close(s.next)
 	s.mu.Lock()
 	open := s.streams
 	s.streams = map[uint32]*Stream{}
@@ -127,34 +123,19 @@ func (s *Session) streamFrame(h Header) error {
 			st.remoteEnd()
 		}
 		if opened && h.Flags&FlagRST == 0 {
-			s.start(st)
+			start(s.handle, st)
 		}
 	}
 	return nil
 }
 
-// idleMax is how many workers wait for another stream: their stacks have grown to what a request
-// takes, which a new goroutine must do anew.
-const idleMax = 4
-
-func (s *Session) start(st *Stream) {
-	select {
-	case s.next <- st:
-	default:
-		go s.work(st)
+// Idle says that nobody is writing, and after the end of the session nobody will.
+func (s *Session) Idle() bool {
+	if !s.closing.Load() || !s.write.TryLock() {
+		return false
 	}
-}
-
-func (s *Session) work(st *Stream) {
-	for ok := true; ok; {
-		s.handle(st)
-		if s.idle.Add(1) > idleMax {
-			s.idle.Add(-1)
-			return
-		}
-		st, ok = <-s.next
-		s.idle.Add(-1)
-	}
+	s.write.Unlock()
+	return true
 }
 
 // receive moves a data frame's payload to its stream; data of a stream that is gone is dropped,

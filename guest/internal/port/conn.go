@@ -17,6 +17,7 @@ import (
 type Conn struct {
 	in, out *os.File
 	r, w    side
+	stopped bool
 }
 
 type side struct {
@@ -116,8 +117,16 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return s.done, nil
 }
 
-// StopWriting wakes whoever waits in Write and makes it fail, until ResumeWriting.
-func (c *Conn) StopWriting() { _ = c.out.SetWriteDeadline(time.Unix(1, 0)) }
+// StopWriting wakes whoever waits in Write and makes it fail, until ResumeWriting. Both are for the reader.
+func (c *Conn) StopWriting() {
+	c.stopped = true
+	_ = c.out.SetWriteDeadline(time.Unix(1, 0))
+}
 
 // ResumeWriting allows writes again.
-func (c *Conn) ResumeWriting() { _ = c.out.SetWriteDeadline(time.Time{}) }
+func (c *Conn) ResumeWriting() {
+	if c.stopped {
+		c.stopped = false
+		_ = c.out.SetWriteDeadline(time.Time{})
+	}
+}

@@ -43,6 +43,7 @@ func (s *Server) resume(st *mux.Stream, r *wire.Resume) {
 		refuse(st, failure)
 		return
 	}
+	exec.Renewed()
 	s.quiesced.Store(false)
 	_ = st.SendLine(wire.OK().Line(), true)
 }

@@ -81,7 +81,10 @@ func (s *Server) Run(in *mux.Reader, conn *port.Conn) error {
 	up.Attach(session)
 	err = session.Serve()
 	up.Detach()
-	conn.StopWriting()
+	// Rarely: waking a writer is much code for a machine that was just started from a saved one.
+	if !session.Idle() {
+		conn.StopWriting()
+	}
 	s.machine.SessionEnded()
 	return err
 }
