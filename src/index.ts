@@ -43,6 +43,7 @@ export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";
 export type { AuditRecord } from "./egress/audit-event.ts";
+export { type HostRule, parseHostRule } from "./egress/host-rule.ts";
 export { hostEnvironment } from "./host/environment.ts";
 export { type StateLayout, stateLayout } from "./host/state-layout.ts";
 export { type BaseImage, ensureBaseImage } from "./image/base-image.ts";

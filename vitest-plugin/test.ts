@@ -7,7 +7,7 @@ export type { MachineArtifact } from "./evidence/collect.ts";
 export type { Exec, ExecOptions, ExecResult } from "./machine/exec.ts";
 export type { CallBound } from "./machine/life.ts";
 export { Machine } from "./machine/machine.ts";
-export type { FetchOptions, MachinePort } from "./machine/port.ts";
+export type { ExposedPort, FetchOptions, MachinePort } from "./machine/port.ts";
 export type { ShellValue } from "./machine/shell-words.ts";
 export type { SpawnEnd, Spawned, SpawnOptions } from "./machine/spawn.ts";
 export type { HttpWait, WaitFor } from "./machine/wait.ts";

@@ -73,6 +73,7 @@ export class Machine implements AsyncDisposable {
   #workspace: Workspace;
   /** Ended machines whose directory is still in use. */
   readonly #before: Workspace[] = [];
+  readonly #closing: (() => Promise<void>)[] = [];
   #tag: string | null = null;
   #savedSince = false;
   #over: string | null = null;
@@ -210,7 +211,15 @@ export class Machine implements AsyncDisposable {
 
   /** A TCP port, reached over the control channel: no port of the host, and no network in the guest. */
   port(number: number): MachinePort {
-    return portOf(() => this.workspace, this.#life, this.hostname, number);
+    return portOf(
+      {
+        hostname: this.hostname,
+        life: this.#life,
+        workspace: () => this.workspace,
+        closing: (close) => this.#closing.push(close),
+      },
+      number,
+    );
   }
 
   /** Repeats a check until what it gives is neither false, null nor undefined. */
@@ -361,6 +370,7 @@ export class Machine implements AsyncDisposable {
   async destroy(reason: string): Promise<void> {
     if (this.#over !== null) return;
     this.#over = reason;
+    await Promise.all(this.#closing.splice(0).map((close) => close().catch(() => {})));
     await this.#workspace.close();
     for (const each of this.#before.splice(0)) await each.close();
     await this.#forget().catch(() => {});

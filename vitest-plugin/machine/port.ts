@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { MicroagentError, openGuestPort, type Workspace } from "../../src/index.ts";
+import { MicroagentError, openGuestPort, publishPorts, type Workspace } from "../../src/index.ts";
 import type { CallBound, Life } from "./life.ts";
 
 export type FetchOptions = RequestInit & { readonly timeout?: number | undefined };
@@ -16,26 +16,51 @@ export interface MachinePort {
   url(path?: string): string;
   /** One HTTP/1.1 request. Redirections are answers, not followed. */
   fetch(path?: string, options?: FetchOptions): Promise<Response>;
+  /** Listens on a free loopback port of this host as long as the machine lives, for clients that take only those. */
+  expose(): Promise<ExposedPort>;
   /** A byte stream; whoever gets it ends it. `guest_refused` when nothing listens. */
   connect(bound?: CallBound): Promise<Duplex>;
 }
 
-export function portOf(
-  current: () => Workspace,
-  life: Life,
-  hostname: string,
-  number: number,
-): MachinePort {
+export interface ExposedPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PortParts {
+  readonly hostname: string;
+  readonly life: Life;
+  workspace(): Workspace;
+  /** What has to be closed with the machine. */
+  closing(close: () => Promise<void>): void;
+}
+
+export function portOf(parts: PortParts, number: number): MachinePort {
+  const { hostname, life } = parts;
   if (!Number.isInteger(number) || number < 1 || number > 65_535) {
     throw new MicroagentError("invalid_argument", `Port is "${number}", wanted 1 to 65535`);
   }
   const connect = (bound: CallBound = {}) =>
-    life.during("connect", bound, life.timeouts.wait, (op) => openGuestPort(op, current(), number));
+    life.during("connect", bound, life.timeouts.wait, (op) =>
+      openGuestPort(op, parts.workspace(), number),
+    );
   const url = (path = "/") => new URL(path, `http://${hostname.toLowerCase()}:${number}/`).href;
   return {
     number,
     url,
     connect,
+    expose: async () => {
+      const wanted = [{ host: "127.0.0.1", hostPort: 0, guestPort: number }];
+      const published = await life.during("expose", {}, life.timeouts.exec, (op) =>
+        publishPorts(op, wanted),
+      );
+      // Looked up at each connection: a machine that was restored is another one.
+      published.attach({
+        connectPort: (op, port) => parts.workspace().agent.connectPort(op, port),
+      });
+      parts.closing(() => published.close());
+      return { host: "127.0.0.1", port: published.forwards[0]?.hostPort ?? 0 };
+    },
     fetch: async (path = "/", options = {}) => {
       const { timeout, ...init } = options;
       const signal = AbortSignal.timeout(life.bound(timeout ?? life.timeouts.exec));

@@ -1,14 +1,17 @@
 import {
   admit,
+  type BootRequest,
   cloneTemplate,
   MicroagentError,
   type Op,
+  parseHostRule,
   randomHex,
   realClock,
   type Workspace,
 } from "../../src/index.ts";
 import { Life } from "../machine/life.ts";
 import { Machine } from "../machine/machine.ts";
+import type { MachinePort } from "../machine/port.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Host, workerHost } from "./host.ts";
 
@@ -19,6 +22,8 @@ export interface MachineSpec {
   /** Default: `vm`. Also the host name. */
   readonly name?: string | undefined;
   readonly hostname?: string | undefined;
+  /** Names that the guest may connect to, and the ports of other machines that they stand for. Its template needs `network`. */
+  readonly reach?: Readonly<Record<string, MachinePort>> | undefined;
 }
 
 /** Whose machines they are: a test's, or a file's. */
@@ -61,11 +66,13 @@ export async function startMachine(
     const base = spec.name ?? "vm";
     const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
     const name = `vitest-${hostname.slice(0, 40)}-${randomHex(4)}`;
+    const attach = await attachmentsFor(boot, spec.reach ?? {}, template);
     const start = async (op: Op, fresh: string, called: string): Promise<Workspace> =>
       await cloneTemplate(op, host.engine, await host.template(op, template), {
         name: fresh,
         hostname: called,
         bootMs: settings.timeouts.boot,
+        attach,
       });
     const workspace = await life.during("clone", {}, settings.timeouts.boot, (op) =>
       start(op, name, hostname),
@@ -98,6 +105,37 @@ export async function startMachine(
     await giveBack();
     throw error;
   }
+}
+
+/** The template's connections, with a way to other machines of the test. */
+async function attachmentsFor(
+  boot: BootRequest,
+  reach: Readonly<Record<string, MachinePort>>,
+  template: string,
+): Promise<BootRequest["attach"]> {
+  const { attach } = boot;
+  const names = Object.entries(reach);
+  if (names.length === 0) return attach;
+  const { network } = attach;
+  if (network === null) {
+    throw new MicroagentError(
+      "invalid_argument",
+      `Template "${template}" has no network to reach others by`,
+      {
+        hint: "Give it one: network: { allow: [] }",
+      },
+    );
+  }
+  const allow = [...network.policy.allow];
+  const hostMap = new Map(network.policy.hostMap);
+  for (const [name, port] of names) {
+    const rule = parseHostRule(name);
+    if (typeof rule === "string") throw new MicroagentError("invalid_argument", rule);
+    const { host, port: number } = await port.expose();
+    allow.push(rule);
+    hostMap.set(name, { address: host, port: number });
+  }
+  return { ...attach, network: { ...network, policy: { ...network.policy, allow, hostMap } } };
 }
 
 async function roomFor(

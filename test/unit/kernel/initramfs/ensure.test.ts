@@ -58,6 +58,19 @@ describe("ensureInitramfs", () => {
     expect(entries.find(({ path }) => path === "dev/console")?.rdev).toEqual([5, 1]);
   });
 
+  it("holds the network process, which is part of the content", async () => {
+    const kernel = kernelWith([]);
+    const network = join(dir, "network");
+    await writeFile(network, "the network");
+    const layout = stateLayout({ stateDir: join(dir, "state") });
+    const path = await withOp("test", {}, (op) =>
+      ensureInitramfs(op, layout, kernel, join(dir, "agent"), network),
+    );
+    const entries = readCpio(await readFile(path));
+    expect(entries.find((entry) => entry.path === "network")?.data.toString()).toBe("the network");
+    expect(await ensure(kernel)).not.toBe(path);
+  });
+
   it("has no modules directory for a kernel that needs none", async () => {
     const kernel = { ...kernelWith([]), modulesDir: null };
     const entries = readCpio(await readFile(await ensure(kernel)));

@@ -1,0 +1,10 @@
+import { microvm } from "microagent-ci/vitest";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [
+    microvm({
+      templates: { debian: "mmdebstrap:bookworm?include=python3-minimal" },
+    }),
+  ],
+});
