@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { Op } from "../base/op.ts";
+import { connected } from "./connected.ts";
 
 /**
  * Connects to a host and port, IPv6 and IPv4 side by side where a name has both. The socket is paused and keeps its halves
@@ -10,19 +11,8 @@ export async function dialTcp(
   to: { readonly host: string; readonly port: number },
 ): Promise<Socket> {
   op.check();
-  const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, autoSelectFamily: true });
-  socket.pause();
-  try {
-    await op.race(
-      new Promise<void>((resolve, reject) => {
-        socket.once("connect", resolve);
-        socket.once("error", reject);
-      }),
-    );
-    return socket;
-  } catch (error) {
-    socket.on("error", () => {});
-    socket.destroy();
-    throw error;
-  }
+  return await connected(
+    op,
+    connect({ ...to, allowHalfOpen: true, noDelay: true, autoSelectFamily: true }),
+  );
 }

@@ -2,6 +2,7 @@ import { chmod, open, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import type { Op } from "../base/op.ts";
+import { connected } from "./connected.ts";
 import { hostEnvironment } from "./environment.ts";
 
 /** What fits into a socket's address, its closing zero byte included; the smallest of all systems. */
@@ -50,20 +51,8 @@ export async function listenUnix(
 export async function dialUnix(op: Op, path: string): Promise<Socket> {
   op.check();
   const address = await shortAddress(path);
-  const socket = connect({ path: address.path });
-  socket.pause();
   try {
-    await op.race(
-      new Promise<void>((resolve, reject) => {
-        socket.once("connect", resolve);
-        socket.once("error", reject);
-      }),
-    );
-    return socket;
-  } catch (error) {
-    socket.on("error", () => {});
-    socket.destroy();
-    throw error;
+    return await connected(op, connect({ path: address.path }));
   } finally {
     await address.release();
   }
