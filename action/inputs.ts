@@ -129,7 +129,11 @@ export const inputDeclarations = [
     meaning:
       "`true` leaves the machine up for later steps with `shell: microagent exec {0}`; it is deleted when the job ends. Outputs do not come out by themselves.",
   },
-  { name: "name", default: "", meaning: "Workspace name (default: made up)." },
+  {
+    name: "name",
+    default: "",
+    meaning: "Workspace name (default: the Agentfile's, else made up).",
+  },
   { name: "summary", default: "true", meaning: "`false` writes no job summary." },
   {
     name: "report",

@@ -4,6 +4,8 @@ import { join } from "node:path";
 export interface StepPaths {
   /** State directory of the engine. */
   readonly state: string;
+  /** Everything of one run. */
+  readonly run: string;
   /** Collected outputs of one run. */
   readonly outputs: string;
   /** The checkout as it was given to the guest. */
@@ -19,6 +21,7 @@ export function stepPaths(runnerTemp: string, workspace: string): StepPaths {
   const run = join(base, "runs", workspace);
   return {
     state: join(base, "state"),
+    run,
     outputs: join(run, "outputs"),
     checkoutIn: join(run, "checkout-in"),
     checkoutOut: join(run, "checkout-out"),

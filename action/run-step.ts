@@ -2,7 +2,6 @@ import { error, notice, setFailed, setOutput, summary, warning } from "@actions/
 import {
   type Diagnosis,
   exitCodeOf,
-  freshName,
   isMicroagentError,
   type LoadedSpec,
   loadSpec,
@@ -35,6 +34,7 @@ import { readSettings, type StepSettings } from "./settings.ts";
 import type { StepResult } from "./step-result.ts";
 import { rememberStep } from "./step-state.ts";
 import { failedSummary } from "./summary.ts";
+import { workspaceName } from "./workspace-name.ts";
 
 /**
  * The step from its inputs to its outputs. What fails before there is a result is told the same way: as outputs,
@@ -73,8 +73,8 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
       ? { error: say, warning: say, notice: say }
       : { error, warning, notice },
   );
-  const name = settings.name ?? freshName("action");
   const spec = await readSpec(settings, annotations);
+  const name = await workspaceName(settings.name, spec?.spec.name, job.temp);
   const paths = stepPaths(job.temp, name);
   const flags = flagsOf(settings, { name, outputDir: paths.outputs }, spec);
   const plan = await planRun("dispatch", flags, settings.file ?? undefined);
