@@ -107,10 +107,14 @@ func TestResetReachesBothSides(t *testing.T) {
 		t.Fatal("the end of the session looks like an end")
 	}
 	port = listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {
+		// Only now is the other side sure to have been let in.
+		_, _ = conn.Read(make([]byte, 1))
 		_ = conn.SetLinger(0)
 		_ = conn.Close()
 	})
-	if _, err := io.ReadAll(reach(t, port)); err == nil {
+	st = reach(t, port)
+	_, _ = st.Write([]byte("x"))
+	if _, err := io.ReadAll(st); err == nil {
 		t.Fatal("a reset looks like an end")
 	}
 }
