@@ -3,20 +3,15 @@
  * use what is exported here and nothing else.
  */
 import { MicroagentError } from "./base/errors.ts";
-import { type Op, withOp } from "./base/op.ts";
+import type { Op } from "./base/op.ts";
 import type { AuditRecord } from "./egress/audit-event.ts";
 import { hostEnvironment } from "./host/environment.ts";
-import { stateLayout } from "./host/state-layout.ts";
 import type { MediationProtocol } from "./mediation/protocol.ts";
-import { createEngine } from "./registry.ts";
-import type { Flags } from "./spec/flags.ts";
 import type { LoadedSpec } from "./spec/load.ts";
-import { mergeSpec } from "./spec/merge.ts";
-import type { RunPlan, Surface } from "./spec/plan.ts";
+import type { RunPlan } from "./spec/plan.ts";
 import type { BootRequest } from "./workspace/boot.ts";
 import type { DirectoryIn } from "./workspace/directories.ts";
-import type { DispatchHooks, DispatchResult, DroppedFile } from "./workspace/dispatch.ts";
-import { type RunExtras, runPlanOnce } from "./workspace/run-plan.ts";
+import type { DroppedFile } from "./workspace/dispatch.ts";
 
 export type { ExecResult as GuestExecResult, Execution } from "./agent/exec.ts";
 export type { RunResult } from "./agent/run.ts";
@@ -67,6 +62,7 @@ export type {
 } from "./mediation/messages.ts";
 export { createEngine } from "./registry.ts";
 export type { MergedReport } from "./report/report.ts";
+export { planRun, type RunPlanOptions, runPlan } from "./runs.ts";
 export type { SecretCheck } from "./secret/check.ts";
 export { secretCheckJson } from "./secret/check-json.ts";
 export type { Flags } from "./spec/flags.ts";
@@ -260,20 +256,6 @@ export function hostArchitecture(): "x86_64" | "aarch64" {
   return hostEnvironment.arch;
 }
 
-/** The plan of flags and an optional spec file: every question answered, nothing started. */
-export async function planRun(
-  surface: Surface,
-  flags: Flags,
-  file: string | undefined,
-): Promise<RunPlan> {
-  const loaded = file === undefined ? null : await withOp("spec", {}, (op) => loadSpec(op, file));
-  const { egressPolicy } = flags;
-  if (egressPolicy === undefined) return mergeSpec({ flags, file: loaded, surface });
-  const { loadPolicy } = await import("./spec/policy-file.ts");
-  const policy = await withOp("egress policy", {}, (op) => loadPolicy(op, egressPolicy));
-  return mergeSpec({ flags, file: loaded, surface, policy });
-}
-
 /**
  * The machine that a plan asks for, to be booted or made a template of. Its files, outputs and command are not
  * part of it.
@@ -289,21 +271,4 @@ export async function droppedDirectory(directory: DirectoryIn): Promise<DroppedF
   const [dropped] = droppedDirectories([directory]);
   if (dropped === undefined) throw new MicroagentError("internal", "Nothing was dropped");
   return dropped;
-}
-
-export interface RunPlanOptions extends DispatchHooks, RunExtras {
-  /** Default: MICROAGENT_STATE_DIR, else `~/.microagent`. */
-  readonly stateDir?: string | undefined;
-}
-
-/**
- * Runs a plan once in a fresh microVM and returns what it came to. Throws a `MicroagentError` only
- * when the plan cannot be started at all; everything later is in the result's `termination`.
- */
-export async function runPlan(
-  plan: RunPlan,
-  options: RunPlanOptions = {},
-): Promise<DispatchResult> {
-  const engine = createEngine(stateLayout({ stateDir: options.stateDir }));
-  return await runPlanOnce(engine, plan, options, options);
 }

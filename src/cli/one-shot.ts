@@ -15,14 +15,19 @@ export function defineOneShot(
 ): void {
   command.argument("[image]", "Image reference").argument("[command...]", "Exact command to run");
   addRunFlags(command);
+  command.option(
+    "--keep-running",
+    "Leave the machine up for microagent exec, until microagent delete",
+  );
   command
     .passThroughOptions()
     .action(
       async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
         refuseOptionAsCommand(words[0], surface);
-        const given = readRunFlags(options, image, words);
+        const { keepRunning, ...rest } = options;
+        const given = readRunFlags(rest, image, words);
         if (!namesSomething(given)) throw nothingToRun(surface);
-        await runOneShot(terminal, surface, given);
+        await runOneShot(terminal, surface, given, keepRunning === true);
       },
     );
 }
@@ -60,6 +65,7 @@ async function runOneShot(
   terminal: Terminal,
   surface: "dispatch" | "run",
   given: ReturnType<typeof readRunFlags>,
+  keepRunning: boolean,
 ): Promise<void> {
   const engine = await import("../index.ts");
   const plan = await engine.planRun(surface, given.flags, given.file);
@@ -72,6 +78,7 @@ async function runOneShot(
   try {
     const result = await engine.runPlan(plan, {
       stateDir: given.stateDir,
+      keepRunning,
       signal: interruption.signal,
       onProgress: view.listener,
       onOutput: terminal.json

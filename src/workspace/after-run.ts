@@ -81,17 +81,39 @@ export async function disconnect(
   outputDir: string | null,
   outputs: CollectedOutputs,
 ): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
-  return await op.step("disconnect", async () => {
-    const audit = await receiptWithin(op.clock, workspace.attachments.close());
-    if (outputDir === null) return { audit, outputs };
-    try {
-      await copyAudit(workspace.directory.path, outputDir);
-      return { audit, outputs };
-    } catch (error) {
-      const entry = { output: auditFileName, error: asMicroagentError(error) };
-      return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
-    }
-  });
+  return await op.step("disconnect", () =>
+    summedUp(op, workspace, outputDir, outputs, workspace.attachments.close()),
+  );
+}
+
+/** As `disconnect`, of a guest that stays connected. */
+export async function sumUp(
+  op: Op,
+  workspace: Workspace,
+  outputDir: string | null,
+  outputs: CollectedOutputs,
+): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
+  return await op.step("audit", () =>
+    summedUp(op, workspace, outputDir, outputs, workspace.attachments.receipt()),
+  );
+}
+
+async function summedUp(
+  op: Op,
+  workspace: Workspace,
+  outputDir: string | null,
+  outputs: CollectedOutputs,
+  receipt: Promise<AuditReceipt | null>,
+): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
+  const audit = await receiptWithin(op.clock, receipt);
+  if (outputDir === null) return { audit, outputs };
+  try {
+    await copyAudit(workspace.directory.path, outputDir);
+    return { audit, outputs };
+  } catch (error) {
+    const entry = { output: auditFileName, error: asMicroagentError(error) };
+    return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
+  }
 }
 
 /** What of a template is still being written is waited for, because it lies in the workspace's directory. */
@@ -112,6 +134,11 @@ async function receiptWithin(
   const receipt = await settledWithin(clock, closed, disconnectMs);
   const problem = `The network did not close within ${disconnectMs} ms`;
   return receipt ?? { ...emptyReceipt, integrity: { problem } };
+}
+
+/** Whether there is a guest left to go on with, and somebody who wants it. */
+export function canStay(end: Termination): boolean {
+  return end.kind !== "interrupted" && end.kind !== "failed";
 }
 
 function guestIsGone(end: Termination): boolean {

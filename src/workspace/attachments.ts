@@ -48,6 +48,8 @@ export interface Attachments {
   redact(text: string): string;
   /** After `configure`, before anything of the user's runs. `user` as in `ExecRequest`. */
   deliver(op: Op, agent: Agent, user: string): Promise<void>;
+  /** What it did on the network so far. Null when it never had one. */
+  receipt(): Promise<AuditReceipt | null>;
   /** Cuts the guest off. Null when it never had a network. May be called again. */
   close(): Promise<AuditReceipt | null>;
 }
@@ -90,6 +92,7 @@ export async function openAttachments(
       await network?.deliver(step, agent);
       await mediation?.probe(step);
     },
+    receipt: async () => (await network?.receipt()) ?? null,
     async close() {
       await held.run();
       return (await network?.close()) ?? null;

@@ -10,6 +10,15 @@ export class Capture {
     this.#capBytes = capBytes;
   }
 
+  /** What was captured elsewhere. */
+  static of(text: string, truncated: boolean): Capture {
+    const bytes = Buffer.from(text);
+    const capture = new Capture(bytes.length);
+    capture.add(bytes);
+    capture.#truncated = truncated;
+    return capture;
+  }
+
   add(data: Uint8Array): void {
     const room = this.#capBytes - this.#bytes;
     if (data.length > room) this.#truncated = true;

@@ -3,7 +3,15 @@ import { isTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import { bootUndone, collectAfter, disconnect, tearDown, templateAfter } from "./after-run.ts";
+import {
+  bootUndone,
+  canStay,
+  collectAfter,
+  disconnect,
+  sumUp,
+  tearDown,
+  templateAfter,
+} from "./after-run.ts";
 import type { MediationReport } from "./attachments.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 import type { BootReport, BootRequest } from "./boot.ts";
@@ -56,6 +64,8 @@ export interface DispatchHooks {
   readonly onProgress?: ProgressListener | undefined;
   /** Aborting ends the run in good order; see `Interruption` for the reason's form. */
   readonly signal?: AbortSignal | undefined;
+  /** Takes the machine over when the run is over and the guest still lives; without it the machine ends. */
+  readonly onStays?: ((workspace: Workspace) => void) | undefined;
 }
 
 /** Abort reason of a run that a signal ended. */
@@ -149,8 +159,14 @@ export async function dispatch(
       }
       template = await templateAfter(after.op, start);
       outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
-      ({ audit, outputs } = await disconnect(after.op, workspace, request.outputDir, outputs));
-      await tearDown(after.op, workspace, request.keep, run.termination);
+      const { outputDir } = request;
+      if (hooks.onStays !== undefined && canStay(run.termination)) {
+        ({ audit, outputs } = await sumUp(after.op, workspace, outputDir, outputs));
+        hooks.onStays(workspace);
+      } else {
+        ({ audit, outputs } = await disconnect(after.op, workspace, outputDir, outputs));
+        await tearDown(after.op, workspace, request.keep, run.termination);
+      }
     }
   } finally {
     after.end();

@@ -22,6 +22,8 @@ export interface OpenNetwork {
   readonly auditPath: string;
   /** After `configure`, before anything of the user's runs: what the guest needs, then the ports. */
   deliver(op: Op, agent: Agent): Promise<void>;
+  /** What it did so far. */
+  receipt(): Promise<AuditReceipt>;
   /** Ends every flow and closes the ports; the receipt is whole from then on. May be called again. */
   close(): Promise<AuditReceipt>;
 }
@@ -75,6 +77,11 @@ export async function openNetwork(
     async deliver(step, agent) {
       await swap?.deliver(step, agent);
       ports.attach(agent);
+    },
+    async receipt() {
+      const { position } = audit;
+      await audit.flush();
+      return await auditReceipt(auditPath, position);
     },
     close() {
       closing ??= close();

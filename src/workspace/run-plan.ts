@@ -9,6 +9,7 @@ import { type CapturedInputs, captureFiles } from "../spec/capture-files.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { unsupportedError } from "../spec/unsupported.ts";
 import { removeAudit } from "./audit-copy.ts";
+import type { BootRequest } from "./boot.ts";
 import { type DirectoryIn, type DirectoryOut, droppedDirectories } from "./directories.ts";
 import {
   type DispatchHooks,
@@ -31,6 +32,8 @@ export interface RunExtras {
   readonly directoriesIn?: readonly DirectoryIn[] | undefined;
   /** Copied out after it; one that cannot be had is among the incomplete outputs, by its guest path. */
   readonly directoriesOut?: readonly DirectoryOut[] | undefined;
+  /** What the machine has besides what the plan says. */
+  readonly machine?: Pick<BootRequest, "directory" | "saveable"> | undefined;
 }
 
 /**
@@ -70,7 +73,7 @@ export async function runPlanOnce(
  * The same run under a name of its own, its default output directory too: a name that comes with the
  * file says what is run, and the file may well run twice at once.
  */
-function planBeside(plan: RunPlan): RunPlan {
+export function planBeside(plan: RunPlan): RunPlan {
   const name = nameBeside(plan.name);
   const outputDir =
     plan.provenance.outputDir === "default" ? join(dirname(plan.outputDir), name) : plan.outputDir;
@@ -105,6 +108,7 @@ export function requestOf(
         pullMs: plan.pullTimeoutSeconds * 1000,
         bootMs: plan.bootTimeoutSeconds * 1000,
       },
+      ...extras.machine,
     },
     setup: captured.setup,
     useTemplates: plan.useTemplates,

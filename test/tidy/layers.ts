@@ -107,6 +107,12 @@ export const rooms: readonly Room[] = [
     rooms: [...engineParts, "src/workspace", "supervisors/qemu", "supervisors/memory"],
     packages: [],
   },
+  // What every surface does with a plan; a part of the door.
+  {
+    path: "src/runs.ts",
+    rooms: ["src/base", "src/host", "src/spec", "src/workspace", "src/registry.ts"],
+    packages: [],
+  },
   // The program that holds one workspace.
   {
     path: "src/holder.ts",
@@ -115,7 +121,14 @@ export const rooms: readonly Room[] = [
   },
   {
     path: "src/index.ts",
-    rooms: [...engineParts, "src/workspace", "src/doctor", "src/report", "src/registry.ts"],
+    rooms: [
+      ...engineParts,
+      "src/workspace",
+      "src/doctor",
+      "src/report",
+      "src/registry.ts",
+      "src/runs.ts",
+    ],
     packages: [],
   },
   // Layer 5. The command line knows the engine by its door, and the errors before it opens it:

@@ -57,6 +57,35 @@ export async function createWorkspace(
 }
 
 /**
+ * Takes a name for a one-shot run that leaves its machine: whatever the plan asks for is fetched and read by the run.
+ * Once it has run, the workspace waits for commands. `name_taken`.
+ */
+export async function reserveWorkspace(
+  op: Op,
+  layout: StateLayout,
+  plan: RunPlan,
+): Promise<WorkspaceRecord> {
+  return await claim(op, layout, plan.name, async () => {
+    const provenance = { ...plan.provenance, command: "default" as const };
+    const record: WorkspaceRecord = {
+      format: 1,
+      name: plan.name,
+      createdAt: new Date(op.clock.now()).toISOString(),
+      plan: { ...recorded(plan), provenance },
+      setup: [],
+      files: [],
+      imageDigest: null,
+      isSetUp: false,
+      machineDir: freshMachineDir(),
+      // It is to last for a job, not for the next power cut.
+      durability: "disposable",
+    };
+    await writeRecord(layout, record);
+    return record;
+  });
+}
+
+/**
  * Makes a workspace like another one, under a name of its own and without anything on its disk; `fill` puts there what
  * is to be in its machine's directory, which does not exist yet.
  */

@@ -2,16 +2,17 @@ import { join } from "node:path";
 import { CleanupStack } from "../../base/cleanup.ts";
 import { errorJson } from "../../base/error-json.ts";
 import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
-import { type Op, realClock, startOp } from "../../base/op.ts";
+import { type Op, type ProgressListener, realClock, startOp } from "../../base/op.ts";
 import { listenUnix } from "../../host/unix-socket.ts";
+import type { DispatchResult } from "../dispatch.ts";
 import type { Engine } from "../engine.ts";
 import type { OutputSink } from "../run-command.ts";
 import { ControlServer } from "./control-server.ts";
-import { takeHold } from "./held-dir.ts";
+import { type Hold, takeHold } from "./held-dir.ts";
 import { HeldMachine } from "./held-machine.ts";
-import type { StartOrder } from "./order.ts";
-import { homeOf, requireRecord } from "./record.ts";
-import { startMachine } from "./start-machine.ts";
+import type { RunOrder, StartOrder } from "./order.ts";
+import { homeOf, requireRecord, type WorkspaceRecord } from "./record.ts";
+import { type StartedMachine, startMachine } from "./start-machine.ts";
 import { type StateNote, type WorkspaceState, writeState } from "./state.ts";
 
 export const socketFile = "control.sock";
@@ -19,6 +20,11 @@ export const socketFile = "control.sock";
 /** What a holder tells whoever started it, and learns from him. */
 export interface Starter {
   readonly onOutput: OutputSink;
+  readonly onProgress: ProgressListener;
+  /** A one-shot run is over. */
+  onResult(result: DispatchResult): Promise<void>;
+  /** Ends a one-shot run in good order. */
+  readonly cancel: AbortSignal;
   /** The workspace runs, and can be reached. */
   onReady(): Promise<void>;
   /** Ends the workspace in good order. */
@@ -67,7 +73,11 @@ export async function holdWorkspace(
   try {
     // Read under the hold: whoever held it before may have changed it.
     const record = await requireRecord(layout, name);
-    const started = await startMachine(op, engine, record, hold, order, starter.onOutput, machine);
+    const started =
+      order.run === null
+        ? await startMachine(op, engine, record, hold, order, starter.onOutput, machine)
+        : await runFirst(engine, record, hold, order.run, starter);
+    machine.defer(() => started.workspace.close());
     held = new HeldMachine(life, engine, started, record, note);
     const server = new ControlServer(held, life.clock);
     const socket = join(homeOf(layout, name), socketFile);
@@ -79,8 +89,8 @@ export async function holdWorkspace(
     startedAt = new Date(realClock.now()).toISOString();
     await note("running");
     await starter.onReady();
-    // A saved machine has its workload in it already.
-    if (order.from === null) held.startWorkload();
+    // A saved machine has its workload in it already, and a run has had it.
+    if (order.from === null && order.run === null) held.startWorkload();
   } catch (error) {
     await machine.run();
     await failed(error);
@@ -92,4 +102,20 @@ export async function holdWorkspace(
   const outcome = await held.ended;
   await machine.run();
   await note(outcome.state, outcome);
+}
+
+async function runFirst(
+  engine: Engine,
+  record: WorkspaceRecord,
+  hold: Hold,
+  order: RunOrder,
+  starter: Starter,
+): Promise<StartedMachine> {
+  const { runEnded, runMachine } = await import("./run-machine.ts");
+  const { onOutput, onProgress, cancel: signal } = starter;
+  const hooks = { onOutput, onProgress, signal };
+  const { result, started } = await runMachine(engine, record, hold, order, hooks);
+  await starter.onResult(result);
+  if (started === null) throw runEnded(record.name);
+  return started;
 }

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { StateLayout } from "../../host/state-layout.ts";
+import type { DirectoryIn, DirectoryOut } from "../directories.ts";
+import type { Phase } from "../run-command.ts";
 
 /** What a fresh process is told before it holds a workspace. It goes over a descriptor, never over a disk. */
 export interface Order {
@@ -15,6 +17,14 @@ export interface StartOrder {
   readonly from: { readonly workspace: string; readonly tag: string } | null;
   /** Replaces what the workspace's record says, for this start. */
   readonly change: StartChange;
+  /** Run the plan once as a one-shot run, and keep the machine; null starts the workspace. */
+  readonly run: RunOrder | null;
+}
+
+/** What is copied in and out besides what the plan says. */
+export interface RunOrder {
+  readonly directoriesIn: readonly DirectoryIn[];
+  readonly directoriesOut: readonly DirectoryOut[];
 }
 
 export interface StartChange {
@@ -23,6 +33,7 @@ export interface StartChange {
   readonly kernel?: string | undefined;
 }
 
+const directories = z.array(z.object({ hostPath: z.string(), guestPath: z.string() }));
 const orderSchema: z.ZodType<Order> = z.object({
   layout: z.object({
     root: z.string(),
@@ -45,6 +56,7 @@ const orderSchema: z.ZodType<Order> = z.object({
       cpus: z.number().optional(),
       kernel: z.string().optional(),
     }),
+    run: z.object({ directoriesIn: directories, directoriesOut: directories }).nullable(),
   }),
 });
 
@@ -56,17 +68,40 @@ export function parseOrder(message: unknown): Order | null {
 /** What the process says until the workspace runs. */
 export type HolderWord =
   | { readonly kind: "progress"; readonly event: unknown }
-  | { readonly kind: "output"; readonly stream: "stdout" | "stderr"; readonly data: string }
+  | {
+      readonly kind: "output";
+      readonly phase: Phase;
+      readonly stream: "stdout" | "stderr";
+      readonly data: string;
+    }
+  /** How a one-shot run ended; "ready" follows when its machine stays. */
+  | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "ready" }
   | { readonly kind: "failed"; readonly error: unknown };
 
 const wordSchema: z.ZodType<HolderWord> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("progress"), event: z.unknown() }),
-  z.object({ kind: z.literal("output"), stream: z.enum(["stdout", "stderr"]), data: z.string() }),
+  z.object({
+    kind: z.literal("output"),
+    phase: z.enum(["setup", "run"]),
+    stream: z.enum(["stdout", "stderr"]),
+    data: z.string(),
+  }),
+  z.object({ kind: z.literal("result"), result: z.unknown() }),
   z.object({ kind: z.literal("ready") }),
   z.object({ kind: z.literal("failed"), error: z.unknown() }),
 ]);
 
 export function parseWord(message: unknown): HolderWord | null {
   return wordSchema.safeParse(message).data ?? null;
+}
+
+const cancelSchema = z.object({
+  kind: z.literal("cancel"),
+  signal: z.enum(["SIGHUP", "SIGINT", "SIGTERM"]).nullable(),
+});
+
+/** The signal that whoever started the process was ended by; null for anything else that he may say. */
+export function parseCancel(message: unknown): z.infer<typeof cancelSchema>["signal"] {
+  return cancelSchema.safeParse(message).data?.signal ?? null;
 }

@@ -5,8 +5,9 @@ import type { StateLayout } from "../../host/state-layout.ts";
 import type { Engine } from "../engine.ts";
 import { holdWorkspace } from "./holder.ts";
 import { MessageStream } from "./message-stream.ts";
-import { type HolderWord, type Order, parseOrder } from "./order.ts";
+import { type HolderWord, type Order, parseCancel, parseOrder } from "./order.ts";
 import { encodeError } from "./wire-error.ts";
+import { encodeResult } from "./wire-result.ts";
 
 /**
  * The whole life of a process that holds a workspace: one order, the start, and then until the workspace has ended.
@@ -27,11 +28,13 @@ export async function serveOrder(
   }
   own.takeEnvironment(order.env);
   const gone = new AbortController();
-  void leftAlone(messages).then(() => gone.abort());
+  // A one-shot run is told by what it is ended; any other start is broken off.
+  void lastMessage(messages).then((signal) => gone.abort({ signal: signal ?? "SIGHUP" }));
   const onProgress = (event: unknown) => void say({ kind: "progress", event });
   const { op, end } = startOp("start", { signal: gone.signal, onProgress });
   try {
-    await hold(op, createEngine(order.layout), order, own.stop, say, () => {
+    const signals = { stop: own.stop, cancel: gone.signal };
+    await hold(op, createEngine(order.layout), order, signals, say, () => {
       end();
       starter.close();
     });
@@ -50,14 +53,16 @@ async function hold(
   op: Op,
   engine: Engine,
   order: Order,
-  stop: AbortSignal,
+  signals: { readonly stop: AbortSignal; readonly cancel: AbortSignal },
   say: (word: HolderWord) => Promise<void>,
   onRunning: () => void,
 ): Promise<void> {
   await holdWorkspace(op, engine, order.name, order.start, {
-    stop,
-    onOutput: (_phase, stream, data) =>
-      say({ kind: "output", stream, data: Buffer.from(data).toString("base64") }),
+    ...signals,
+    onOutput: (phase, stream, data) =>
+      say({ kind: "output", phase, stream, data: Buffer.from(data).toString("base64") }),
+    onProgress: (event) => void say({ kind: "progress", event }),
+    onResult: (result) => say({ kind: "result", result: encodeResult(result) }),
     async onReady() {
       await say({ kind: "ready" });
       onRunning();
@@ -65,9 +70,10 @@ async function hold(
   });
 }
 
-/** Resolves when whoever gave the order has gone, or says something that nobody asked for. */
-async function leftAlone(messages: AsyncGenerator<unknown>): Promise<void> {
-  await messages.next().catch(() => {});
+/** Waits for the only other thing that whoever gave the order may say, or until he has gone. */
+async function lastMessage(messages: AsyncGenerator<unknown>) {
+  const next = await messages.next().catch(() => null);
+  return parseCancel(next?.value);
 }
 
 function noOrder(): MicroagentError {

@@ -30,7 +30,7 @@ export async function startWorkspace(
   if (liveStates.includes(state)) throw wrongState(name, state, "be started");
   // Whoever held it and was killed may have left a lease.
   await collectLeases(op, layout);
-  const order = { from: null, change: options.change ?? {} };
+  const order = { from: null, change: options.change ?? {}, run: null };
   await launchHolder(op, layout, name, order, launch, options);
   return await attachWorkspace(op, layout, name);
 }
@@ -56,7 +56,7 @@ export async function startFromSnapshot(
   const source = await requireRecord(layout, from.workspace);
   await createBeside(op, layout, { ...source, isSetUp: true }, name, withFreePorts);
   try {
-    await launchHolder(op, layout, name, { from, change: {} }, launch, options);
+    await launchHolder(op, layout, name, { from, change: {}, run: null }, launch, options);
     return await attachWorkspace(op, layout, name);
   } catch (error) {
     await removeHome(layout, name);

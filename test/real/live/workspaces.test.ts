@@ -87,14 +87,21 @@ describe("a workspace that outlives its commands", () => {
         one.run(op, { argv: ["sh", "-c", "echo $FROM_PLAN $EXTRA; exit 3"], env: { EXTRA: "x" } }),
         two.run(op, { argv: ["cat"] }, { stdin: Buffer.alloc(3_000_000, "y") }),
       ]);
-      expect([a.exitCode, a.stdout.toString(), b.stdout.length]).toEqual([3, "plan x\n", 3_000_000]);
+      expect([a.exitCode, a.stdout.toString(), b.stdout.length]).toEqual([
+        3,
+        "plan x\n",
+        3_000_000,
+      ]);
       await one.put(op, "/in/file", singleFileTree(Buffer.from("hello")));
       expect(await sh(op, two, "cat /in/file")).toBe("hello");
       expect((await two.stat(op, "/in/file")).sizeBytes).toBe(5);
       const slow = await two.exec(op, { argv: ["sleep", "100"] });
       slow.signal("SIGTERM");
       expect(await slow.result).toMatchObject({ status: "signaled", signal: "SIGTERM" });
-      const tty = await one.exec(op, { argv: ["sh", "-c", "stty size"], tty: { rows: 7, cols: 33 } });
+      const tty = await one.exec(op, {
+        argv: ["sh", "-c", "stty size"],
+        tty: { rows: 7, cols: 33 },
+      });
       let shown = "";
       for await (const { data } of tty.output) shown += Buffer.from(data).toString();
       expect(shown).toContain("7 33");
@@ -112,7 +119,11 @@ describe("a workspace that outlives its commands", () => {
     await during(async (op) => {
       await create(op, "first");
       await using first = await startWorkspace(op, bench.engine, "first");
-      await sh(op, first, "echo before > /when; (while :; do date +%s > /tmp/alive; sleep 1; done) &");
+      await sh(
+        op,
+        first,
+        "echo before > /when; (while :; do date +%s > /tmp/alive; sleep 1; done) &",
+      );
       await first.pause(op);
       expect((await first.state()).state).toBe("paused");
       await expect(first.run(op, { argv: ["true"] })).rejects.toMatchObject({
