@@ -5,20 +5,21 @@ import { randomHex } from "../base/ids.ts";
 import { fileError } from "./file-error.ts";
 
 /**
- * Replaces a file in one step: readers see the old bytes or the new ones, also after a power cut.
- * Mode 0600 unless told otherwise. A full disk is `no_space` and leaves the old file as it was.
+ * Replaces a file in one step: readers see the old bytes or the new ones, also after a power cut unless
+ * `survivesPowerCut` is false: what only says what a living process does need not wait for the disk. Mode 0600 unless
+ * told otherwise. A full disk is `no_space` and leaves the old file as it was.
  */
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array,
-  options: { readonly mode?: number } = {},
+  options: { readonly mode?: number; readonly survivesPowerCut?: boolean } = {},
 ): Promise<void> {
   const beside = join(dirname(path), `.${basename(path)}.${randomHex(6)}.tmp`);
   try {
     const file = await open(beside, "wx", options.mode ?? 0o600);
     try {
       await file.writeFile(data);
-      await file.sync();
+      if (options.survivesPowerCut !== false) await file.sync();
     } finally {
       await file.close();
     }

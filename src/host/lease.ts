@@ -66,19 +66,21 @@ export async function takeLease(
     ...record,
   };
   const startedAt = new Date().toISOString();
-  const save = () =>
+  const save = (survivesPowerCut: boolean) =>
     writeFileAtomic(
       path,
       `${JSON.stringify({ version: 1, owner: ownIdentity(), startedAt, ...fields })}\n`,
+      { survivesPowerCut },
     );
-  await save();
+  await save(true);
   const stopHeartbeat = startHeartbeat(path);
   let released = false;
   return {
     path,
     async update(change) {
       fields = { ...fields, ...change };
-      if (!released) await save();
+      // The machine does not outlive a power cut, what it has left on the disk does.
+      if (!released) await save(change.runtimeDir !== undefined || change.outputDir !== undefined);
     },
     async release() {
       released = true;

@@ -30,7 +30,8 @@ export class Pins {
   async add(digests: readonly string[], now: number): Promise<AsyncDisposable> {
     await ensurePrivateDir(this.#dir);
     const path = join(this.#dir, `${randomHex(8)}.json`);
-    await writeFileAtomic(path, JSON.stringify({ digests, at: now, owner: ownIdentity() }));
+    const pin = JSON.stringify({ digests, at: now, owner: ownIdentity() });
+    await writeFileAtomic(path, pin, { survivesPowerCut: false });
     return {
       async [Symbol.asyncDispose]() {
         await rm(path, { force: true }).catch(() => {});

@@ -1,9 +1,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Agent } from "../../agent/agent.ts";
 import { CleanupStack } from "../../base/cleanup.ts";
 import type { Op } from "../../base/op.ts";
-import type { DiskAttachment, MachineRequest } from "../../supervisor/port.ts";
-import { openAttachments } from "../attachments.ts";
+import { together } from "../../base/together.ts";
+import type { DiskAttachment, Machine, MachineRequest } from "../../supervisor/port.ts";
+import { type Attachments, openAttachments } from "../attachments.ts";
 import { type BootRequest, openDirectory } from "../boot.ts";
 import { connectAgent } from "../connect-agent.ts";
 import type { Engine } from "../engine.ts";
@@ -36,15 +38,23 @@ export async function cloneSaved(
   request: BootRequest,
 ): Promise<Workspace> {
   await using undo = new CleanupStack();
-  const pin = await engine.images.pin(op, prepared.image);
-  undo.defer(async () => await pin[Symbol.asyncDispose]());
-  const directory = await openDirectory(op, engine, request);
-  undo.defer(() => directory.release());
+  // What does not need each other goes on at once: a clone is started in the time of a few small files.
+  const [directory] = await together(
+    openDirectory(op, engine, request).then((opened) => {
+      undo.defer(() => opened.release());
+      return opened;
+    }),
+    engine.images.pin(op, prepared.image).then((pin) => {
+      undo.defer(async () => await pin[Symbol.asyncDispose]());
+    }),
+  );
   const owner = { name: request.name, directory: directory.path };
   const attachments = await openAttachments(op, request.attach, owner);
   undo.defer(async () => void (await attachments.close()));
-  await directory.writeRecord(networkRecordFile, networkRecord(attachments.network));
-  const own = await linkSaved(source.path, source.manifest, directory.path);
+  const [own] = await together(
+    linkSaved(source.path, source.manifest, directory.path),
+    directory.writeRecord(networkRecordFile, networkRecord(attachments.network)),
+  );
 
   const { choice, image, base, kernel } = prepared;
   const machineWanted = machineRequest(prepared, own, directory, request);
@@ -52,22 +62,20 @@ export async function cloneSaved(
   const started = async (step: Op) => {
     const machine = await step.step("start", (part) => choice.supervisor.start(part, plan));
     undo.defer(() => machine.kill("the clone failed").then(() => {}));
-    const agent = await step.step("handshake", async (part) => {
-      await machine.freezer?.resume(part);
-      return await connectAgent(part, machine, attachments.calls);
-    });
-    await step.step("renew", (part) =>
-      agent.resume(part, renewalFor(part.clock, request.hostname, attachments)),
+    const [agent] = await together(
+      becomeAnother(step, machine, request.hostname, attachments),
+      directory.recordMachine(choice.supervisor.name, machine),
     );
     return { machine, agent };
   };
   const { machine, agent } = await blamingSaved(
     op.step("clone", started, { timeoutMs: request.bounds.bootMs }),
   );
-  await directory.recordMachine(choice.supervisor.name, machine);
   // The machine holds them; other names would only keep them on the disk after the template has gone.
-  await rm(own.state, { force: true });
-  if (own.memory !== null) await rm(own.memory, { force: true });
+  await together(
+    rm(own.state, { force: true }),
+    own.memory === null ? Promise.resolve() : rm(own.memory, { force: true }),
+  );
   await attachments.deliver(op, agent, image.config.user);
 
   return new Workspace({
@@ -91,6 +99,24 @@ export async function cloneSaved(
     clock: op.clock,
     release: undo.release(),
   });
+}
+
+async function becomeAnother(
+  op: Op,
+  machine: Machine,
+  hostname: string,
+  attachments: Attachments,
+): Promise<Agent> {
+  const agent = await op.step("handshake", async (part) => {
+    // The guest finds our first words as soon as it runs.
+    const connecting = connectAgent(part, machine, attachments.calls);
+    const [connected] = await Promise.all([connecting, machine.freezer?.resume(part)]);
+    return connected;
+  });
+  await op.step("renew", (part) =>
+    agent.resume(part, renewalFor(part.clock, hostname, attachments)),
+  );
+  return agent;
 }
 
 function machineRequest(

@@ -112,12 +112,10 @@ class Pool implements TemplatePool {
 
   async #wake(op: Op, workspace: Workspace): Promise<Workspace> {
     try {
-      await workspace.resume(op);
-      // It has stood for a while: the clock is wrong, and what is drawn now must be its own.
-      await workspace.agent.resume(
-        op,
-        renewalFor(op.clock, workspace.hostname, workspace.attachments),
-      );
+      // It has stood for a while: the clock is wrong, and what is drawn now must be its own. The guest finds the words
+      // when it wakes.
+      const renewal = renewalFor(op.clock, workspace.hostname, workspace.attachments);
+      await Promise.all([workspace.agent.resume(op, renewal), workspace.resume(op)]);
       return workspace;
     } catch (error) {
       await workspace.close();
@@ -165,7 +163,10 @@ class Pool implements TemplatePool {
       undo.defer(() => workspace.close());
       if (this.#options.warm !== false) {
         const { shell, env } = this.#template.request;
-        await warmUp(op, workspace, shell, environmentOf(workspace.report.image.config, env));
+        const variables = environmentOf(workspace.report.image.config, env);
+        // The second one goes the way that commands go which are over in a moment.
+        await warmUp(op, workspace, shell, variables);
+        await warmUp(op, workspace, shell, variables);
       }
       await workspace.pause(op);
       undo.release();
