@@ -30,14 +30,13 @@ test("a constraint holds", async ({ vm }) => {
   expect(result.stderr).toContain("account_balance_check");
 });
 
-test("what was committed survives a power cut", async ({ vm }) => {
+test("what was committed survives the end of all its processes", async ({ vm }) => {
   await query(vm, "INSERT INTO account VALUES (5000, 'late', 7)");
-  await vm.crash();
-  await vm.powerOn();
-  const start = '/usr/lib/postgresql/15/bin/pg_ctl -D /srv/db -o "-k /tmp" -l /srv/db/log -w start';
-  await vm.shell(start, { user: "postgres", timeout: 60_000 });
+  const server = { user: "postgres", timeout: 60_000 };
+  const control = "/usr/lib/postgresql/15/bin/pg_ctl -D /srv/db -w";
+  await vm.shell(`${control} stop -m immediate`, server);
+  await vm.waitFor.closedPort(5432);
+  await vm.shell(`${control} -o "-k /tmp" -l /srv/db/log start`, server);
   expect(await query(vm, "SELECT balance FROM account WHERE id = 5000")).toBe("7");
-  expect(await vm.readFile("/srv/db/log", "utf8")).toContain(
-    "database system was not properly shut down",
-  );
+  expect(await vm.readFile("/srv/db/log", "utf8")).toContain("was not properly shut down");
 });
