@@ -15,12 +15,14 @@ export function annotateRun(
   egress: EgressFacts,
   spec: LoadedSpec | null,
   ifNoArtifacts: StepSettings["ifNoArtifacts"],
+  failures: readonly string[],
 ): void {
   const file = plan.specFile ?? undefined;
   const end = result.termination;
   const passed = end.kind === "exited" && end.exitCode === 0;
   if (!passed) {
-    annotations.add("error", sentenceOf(end), {
+    const sentence = sentenceOf(end);
+    annotations.add(failures.includes(sentence) ? "error" : "warning", sentence, {
       title: `microagent: ${result.workspace}`,
       ...placeOf(file, lineOf(spec, /^\s+entry\s*:/m)),
     });

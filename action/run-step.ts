@@ -15,7 +15,7 @@ import { Annotations } from "./annotations.ts";
 import { artifactName, type UploadedArtifact } from "./artifact-upload.ts";
 import { StepCaches } from "./caches.ts";
 import { CancelledError, listenForCancellation } from "./cancellation.ts";
-import { failuresOf } from "./conclusion.ts";
+import { failuresOf, sentenceOf } from "./conclusion.ts";
 import { addReport, bringWorkspaceBack, outputFile, tellJob, uploadOutputs } from "./deliver.ts";
 import { entriesOfHost, entryOfKernel } from "./entries.ts";
 import { messageFor } from "./failure-message.ts";
@@ -181,9 +181,14 @@ async function finish(
     receiptFile: await outputFile(paths, "egress.jsonl"),
     resultFile: await outputFile(paths, "result.json"),
   });
-  annotateRun(annotations, plan, result, egress, spec, settings.ifNoArtifacts);
   const failures = failuresOf(result, egress.deniedCount, settings.failOn);
-  if (failures.length > 0) setFailed(failures.join("; "));
+  annotateRun(annotations, plan, result, egress, spec, settings.ifNoArtifacts, failures);
+  if (failures.length === 0) return;
+  process.exitCode = 1;
+  // How it ended is shown already, at its place in the Agentfile.
+  const shown = settings.annotations === "off" ? null : sentenceOf(result.termination);
+  const rest = failures.filter((failure) => failure !== shown);
+  if (rest.length > 0) setFailed(rest.join("; "));
 }
 
 async function upload(

@@ -105,7 +105,7 @@ test("under it too, what a guest prints is no command, and its exit code ends th
   await writeFile(join(dir, "attack.yml"), JSON.stringify(workflow));
   const run = await runJob(dir, ["push", "-W", "attack.yml"]);
   expect(run.code, run.log).toBe(1);
-  expect(run.log).toContain("exitcode '5'");
+  expect(run.log).toContain("exit status 5");
 });
 
 test("the script that merges the nightly example's reports works on what its jobs leave", async () => {

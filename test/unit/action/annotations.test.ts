@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { annotateRun } from "../../../action/annotate.ts";
 import { Annotations } from "../../../action/annotations.ts";
+import { failuresOf } from "../../../action/conclusion.ts";
 import { flagsOf } from "../../../action/flags.ts";
 import { egressFacts } from "../../../action/run-facts.ts";
 import { MicroagentError } from "../../../src/index.ts";
@@ -30,13 +31,18 @@ function recorder() {
 const text =
   "image: oci:./x\nagent:\n  allow: [ok.example]\n  entry: make\noutputs: [{ name: a, path: /a }]\n";
 
-function annotated(result: ReturnType<typeof resultOf>, ifNoArtifacts = "warn" as const) {
+function annotated(
+  result: ReturnType<typeof resultOf>,
+  ifNoArtifacts = "warn" as const,
+  failOn = settingsOf({ image: "x" }).failOn,
+) {
   const spec = parseSpec(text, "agent.yaml", "/");
   const settings = settingsOf({ file: "agent.yaml" });
   const flags = flagsOf(settings, { name: "w", outputDir: "/out" }, spec);
   const plan = mergeSpec({ flags, file: spec, surface: "dispatch", cwd: "/" });
   const { seen, annotations } = recorder();
-  annotateRun(annotations, plan, result, egressFacts(result), spec, ifNoArtifacts);
+  const failures = failuresOf(result, 0, failOn);
+  annotateRun(annotations, plan, result, egressFacts(result), spec, ifNoArtifacts, failures);
   return seen;
 }
 
@@ -60,6 +66,11 @@ test("a failed command is shown at its entry, a passed one not at all", () => {
       at: { file: "agent.yaml", startLine: 4 },
     },
   ]);
+});
+
+test("a failure that does not fail the step is a warning", () => {
+  const [told] = annotated(resultOf({ termination: exited(3) }), "warn", new Set());
+  expect(told?.kind).toBe("warning");
 });
 
 test("a refused host comes with the lines that allow it, a hostile name and a metadata service without", () => {
