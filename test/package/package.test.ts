@@ -26,12 +26,14 @@ test("the tarball holds what a run needs, and nothing of the workshop", () => {
     "dist/src/index.d.ts",
     "guest/bin/microagent-agent-linux-amd64",
     "guest/bin/microagent-agent-linux-arm64",
+    "guest/bin/microagent-network-linux-amd64",
+    "guest/bin/microagent-network-linux-arm64",
     "schema/microagent.schema.json",
     "examples/quickstart/microagent.yaml",
   ];
   expect(needed.filter((path) => !packed.includes(path))).toEqual([]);
   const workshop =
-    /^(test|src|supervisors|scripts|bench|node_modules|\.)|^(?!examples\/).*(?<!\.d)\.ts$|tsbuildinfo|\.map$/;
+    /^(test|src|supervisors|vitest-plugin|scripts|bench|node_modules|\.)|^(?!examples\/).*(?<!\.d)\.ts$|tsbuildinfo|\.map$/;
   expect(packed.filter((path) => workshop.test(path))).toEqual([]);
 });
 
@@ -53,7 +55,13 @@ test("the installed command reads an example it brought along", async () => {
 });
 
 test("every door opens", async () => {
-  const doors = ["microagent-ci", "microagent-ci/supervisor", "microagent-ci/testing"];
+  // The test half opens inside of Vitest only.
+  const doors = [
+    "microagent-ci",
+    "microagent-ci/supervisor",
+    "microagent-ci/testing",
+    "microagent-ci/vitest",
+  ];
   const program = `const names = {};
     for (const door of ${JSON.stringify(doors)}) names[door] = Object.keys(await import(door));
     console.log(JSON.stringify(names));`;
@@ -62,6 +70,7 @@ test("every door opens", async () => {
   expect(names["microagent-ci"]).toContain("runPlan");
   expect(names["microagent-ci/testing"]).toContain("createMemorySupervisor");
   expect(names["microagent-ci/supervisor"]).toEqual([]);
+  expect(names["microagent-ci/vitest"]).toEqual(["microvm"]);
 });
 
 test.each([

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { resolveOptions } from "../../../vitest-plugin/options.ts";
+
+test("the first template is the default, and an image alone is one", () => {
+  const { settings, templates } = resolveOptions({ templates: { a: "alpine:3.20", b: "x" } });
+  expect(settings.template).toBe("a");
+  expect(templates).toMatchObject({ a: { image: "alpine:3.20" } });
+  expect(resolveOptions({}).settings.template).toBeNull();
+});
+
+test.each([
+  [{ templates: { a: { image: "x", memroy: 3 } } }, /microvm\(\)\.templates\.a.*memroy/],
+  [{ templates: { a: { image: "x", memory: "256" } } }, /templates\.a\.memory/],
+  [{ templates: { "": "x" } }, /templates/],
+  [{ budget: { memory: "much" } }, /budget\.memory/],
+  [{ timeouts: { boot: -1 } }, /timeouts\.boot/],
+  [{ template: "none", templates: { a: "x" } }, /no template "none", wanted one of "a"/],
+])("%j is refused with its place", (options, message) => {
+  expect(() => resolveOptions(options as never)).toThrow(message);
+});
+
+test("a share of the host's memory is a budget, and timeouts are stretched", () => {
+  const { settings } = resolveOptions({
+    budget: { memory: "50%" },
+    timeouts: { wait: 10, scale: 3 },
+  });
+  const whole = resolveOptions({ budget: { memory: "100%" } }).settings.budget.memoryMib;
+  expect(settings.budget.memoryMib).toBe(Math.floor(whole / 2));
+  expect(settings.timeouts.wait).toBe(30);
+});
