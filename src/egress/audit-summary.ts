@@ -30,26 +30,37 @@ export const otherHosts = "(others)";
 
 /** Counts decisions. Looking a name up and connecting to it are two. */
 export function summarizeAudit(events: Iterable<AuditRecord>): AuditSummary {
-  const byEvent = new Map<string, number>();
-  const allows = new Map<string, number>();
-  const denies = new Map<string, number>();
-  let decisions = 0;
-  for (const record of events) {
+  const counter = new AuditCounter();
+  for (const record of events) counter.add(record);
+  return counter.summary;
+}
+
+/** The same for records that come one by one. */
+export class AuditCounter {
+  readonly #byEvent = new Map<string, number>();
+  readonly #allows = new Map<string, number>();
+  readonly #denies = new Map<string, number>();
+  #decisions = 0;
+
+  add(record: AuditRecord): void {
     const { event } = record;
-    byEvent.set(event, (byEvent.get(event) ?? 0) + 1);
-    if (!allowed.has(event) && !denied.has(event)) continue;
-    decisions += 1;
-    const table = allowed.has(event) ? allows : denies;
+    this.#byEvent.set(event, (this.#byEvent.get(event) ?? 0) + 1);
+    if (!allowed.has(event) && !denied.has(event)) return;
+    this.#decisions += 1;
+    const table = allowed.has(event) ? this.#allows : this.#denies;
     // A lookup alone reached nobody.
-    if (event === "egress_dns_allow") continue;
+    if (event === "egress_dns_allow") return;
     const host = record.host === "" ? record.dst : record.host;
     const key = table.has(host) || table.size < hostsMax ? host : otherHosts;
     table.set(key, (table.get(key) ?? 0) + (record.count ?? 1));
   }
-  return {
-    decision_count: decisions,
-    by_event: Object.fromEntries(byEvent),
-    allow_by_host: Object.fromEntries(allows),
-    deny_by_host: Object.fromEntries(denies),
-  };
+
+  get summary(): AuditSummary {
+    return {
+      decision_count: this.#decisions,
+      by_event: Object.fromEntries(this.#byEvent),
+      allow_by_host: Object.fromEntries(this.#allows),
+      deny_by_host: Object.fromEntries(this.#denies),
+    };
+  }
 }

@@ -50,18 +50,29 @@ export async function readAuditLog(
   path: string,
   upTo: AuditPosition | null = null,
 ): Promise<AuditReading> {
-  const reader = new AuditReader();
+  const events: AuditRecord[] = [];
+  const integrity = await visitAuditLog(path, upTo, (record) => events.push(record));
+  return { events, integrity };
+}
+
+/** The same without keeping the records: a guest can make hundreds of thousands. */
+export async function visitAuditLog(
+  path: string,
+  upTo: AuditPosition | null,
+  visit: (record: AuditRecord) => void,
+): Promise<AuditIntegrity> {
+  const reader = new AuditReader(visit);
   for (const file of await filesOf(path)) {
     const content = await contentOf(file);
     if (!reader.take(content, basename(file))) break;
   }
   if (upTo !== null) reader.expect(upTo);
-  return reader.reading;
+  return reader.integrity;
 }
 
-/** Takes the lines of one log in order; also what a follower has read so far. */
+/** Takes the lines of one log in order, and hands the records on. */
 export class AuditReader {
-  readonly #events: AuditRecord[] = [];
+  readonly #visit: (record: AuditRecord) => void;
   /** The last number seen of each opening of the log. */
   readonly #numbers = new Map<string, number>();
   /** Numbers that no line has. */
@@ -70,12 +81,17 @@ export class AuditReader {
   #marked = 0;
   #problem: string | null = null;
 
-  get reading(): AuditReading {
+  constructor(visit: (record: AuditRecord) => void) {
+    this.#visit = visit;
+  }
+
+  /** As far as the log was taken. */
+  get integrity(): AuditIntegrity {
     // A lost line leaves both a gap and a mark, unless it was the last or the mark is lost too.
     const lost = Math.max(this.#gaps, this.#marked);
     const problem =
       this.#problem ?? (lost > 0 ? `${lost} ${lost === 1 ? "line was" : "lines were"} lost` : null);
-    return { events: this.#events, integrity: problem === null ? "complete" : { problem } };
+    return problem === null ? "complete" : { problem };
   }
 
   /** Takes whole lines; false once a line is none. `name` is for the problem's sentence. */
@@ -106,7 +122,7 @@ export class AuditReader {
     if (!record.success) return this.#loss(value);
     const [opening = "", digits = ""] = record.data.event_id.split("-");
     this.#number(opening, Number(digits));
-    this.#events.push(record.data);
+    this.#visit(record.data);
     return true;
   }
 

@@ -1,6 +1,6 @@
 import { asMicroagentError } from "../base/errors.ts";
-import { type AuditSummary, summarizeAudit } from "../egress/audit-summary.ts";
-import { type AuditIntegrity, type AuditPosition, readAuditLog } from "../egress/read-audit.ts";
+import { AuditCounter, type AuditSummary, summarizeAudit } from "../egress/audit-summary.ts";
+import { type AuditIntegrity, type AuditPosition, visitAuditLog } from "../egress/read-audit.ts";
 
 /** Name of the audit in a workspace's directory and beside outputs. */
 export const auditFileName = "egress.jsonl";
@@ -19,8 +19,9 @@ export const emptyReceipt: AuditReceipt = { ...summarizeAudit([]), integrity: "c
  */
 export async function auditReceipt(path: string, upTo: AuditPosition): Promise<AuditReceipt> {
   try {
-    const { events, integrity } = await readAuditLog(path, upTo);
-    return { ...summarizeAudit(events), integrity };
+    const counter = new AuditCounter();
+    const integrity = await visitAuditLog(path, upTo, (record) => counter.add(record));
+    return { ...counter.summary, integrity };
   } catch (error) {
     const problem = `The audit cannot be read: ${asMicroagentError(error).message}`;
     return { ...emptyReceipt, integrity: { problem } };

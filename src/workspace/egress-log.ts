@@ -58,10 +58,10 @@ async function hasEnded(layout: StateLayout, name: string, path: string): Promis
 /** The end of a log that is being written, across the files that are put aside. */
 class AuditTail {
   readonly #path: string;
-  readonly #reader = new AuditReader();
+  #fresh: AuditRecord[] = [];
+  readonly #reader = new AuditReader((record) => this.#fresh.push(record));
   #file: FileHandle | null = null;
   #rest = Buffer.alloc(0);
-  #seen = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -80,15 +80,14 @@ class AuditTail {
       this.#file = next;
       await this.#drain(next);
     } else await next?.close();
-    const { events } = this.#reader.reading;
-    const fresh = events.slice(this.#seen);
-    this.#seen = events.length;
+    const fresh = this.#fresh;
+    this.#fresh = [];
     return fresh;
   }
 
   /** `store_corrupt` once something is known to be wrong. */
   checkIntegrity(): void {
-    const { integrity } = this.#reader.reading;
+    const { integrity } = this.#reader;
     if (integrity === "complete") return;
     throw new MicroagentError("store_corrupt", `The audit is not complete: ${integrity.problem}`);
   }

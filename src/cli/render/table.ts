@@ -1,7 +1,10 @@
 /** Columns padded to their widest cell, two spaces apart; the last one is left as it is. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  // Not spread as arguments: a guest can make more rows than a call takes.
+  const widths = head.map((_, column) =>
+    all.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
+  );
   return all
     .map((row) =>
       row

@@ -14,6 +14,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AuditEvent } from "../../../src/egress/audit-event.ts";
 import { openAuditLog, readAuditLog, summarizeAudit } from "../../../src/egress/audit-log.ts";
+import { visitAuditLog } from "../../../src/egress/read-audit.ts";
 import { identity } from "./guest-network.ts";
 
 async function withLog(work: (path: string) => Promise<void>): Promise<void> {
@@ -165,6 +166,19 @@ test("whoever wrote a log misses its end, and the log itself", async () => {
     expect((await readAuditLog(path, log.position)).integrity).toEqual({
       problem: "3 lines were lost",
     });
+  });
+});
+
+test("a log can be gone through without being kept", async () => {
+  await withLog(async (path) => {
+    const log = openAuditLog(path, { identity });
+    for (const host of ["a", "b"]) log.write(event({ host }));
+    await log.close();
+    await appendFile(path, "{");
+    const hosts: string[] = [];
+    const integrity = await visitAuditLog(path, log.position, ({ host }) => hosts.push(host));
+    expect(hosts).toEqual(["a", "b"]);
+    expect(integrity).toEqual({ problem: 'The last line of "egress.jsonl" is cut off' });
   });
 });
 
