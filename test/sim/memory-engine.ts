@@ -37,6 +37,8 @@ export async function memoryEngine(
     templateBytesMax: 64 * 1024 * 1024,
     launch: async () => {
       const [ours, theirs] = duplexPair();
+      // As with sockets, one end learns that the other has gone.
+      ours.once("close", () => theirs.destroy());
       const own = { channel: theirs, stop: new AbortController().signal, takeEnvironment() {} };
       void serveOrder(own, () => engine);
       return ours;

@@ -21,7 +21,7 @@ export async function serveOrder(
   const talk = startOp("talk").op;
   const say = (word: HolderWord) => starter.send(talk, word).catch(() => {});
   const messages = starter.messages();
-  const order = parseOrder((await messages.next()).value);
+  const order = parseOrder(await nextOf(messages));
   if (order === null) {
     await say({ kind: "failed", error: encodeError(noOrder()) });
     return 1;
@@ -72,8 +72,13 @@ async function hold(
 
 /** Waits for the only other thing that whoever gave the order may say, or until he has gone. */
 async function lastMessage(messages: AsyncGenerator<unknown>) {
+  return parseCancel(await nextOf(messages));
+}
+
+/** Null when the other side has gone, in whatever way. */
+async function nextOf(messages: AsyncGenerator<unknown>): Promise<unknown> {
   const next = await messages.next().catch(() => null);
-  return parseCancel(next?.value);
+  return next?.value ?? null;
 }
 
 function noOrder(): MicroagentError {
