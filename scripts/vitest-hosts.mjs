@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
 const newer = { vitest: "5.1.1", node: "22.23.3" };
-const hosts = join(root, "node_modules", ".cache", "vitest-hosts");
+// Not below node_modules: Vitest watches nothing there.
+const hosts = join(root, ".microagent", "vitest-hosts");
 
 /** Installs the newer major once, and refreshes the copies of this package. */
 export async function prepareVitestHosts() {
