@@ -84,8 +84,14 @@ export function guestTrust(request: GuestTrustRequest): GuestTrust {
   };
 }
 
-/** Once, however often it is joined. */
+/** By this line a later join knows our certificate, also that of another workspace. */
+const mark = "# The egress authority of a microagent workspace";
+const marked = new RegExp(
+  `${mark}\\n-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\\n?`,
+  "g",
+);
+
+/** Once, however often it is joined, and in place of the authority that the machine had before it was cloned. */
 function joined(bundle: string, ca: string): string {
-  if (bundle.includes(ca.trim())) return bundle;
-  return `${bundle.trimEnd()}\n${ca}`;
+  return `${bundle.replace(marked, "").trimEnd()}\n${mark}\n${ca}`;
 }

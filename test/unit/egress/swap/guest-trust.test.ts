@@ -35,6 +35,17 @@ test("joining twice changes nothing", () => {
   expect(textAt(debian, again)).toBe(textAt(debian));
 });
 
+test("a machine that was cloned from another trusts the authority it has now, not the one it had", () => {
+  const next = new WorkspaceAuthority(["api.openai.com"], realClock).certificatePem;
+  const bundles = [{ path: debian, pem: `${textAt(debian)}${root}\n` }];
+  const trust = guestTrust({ ...request, caCertificatePem: next, bundles });
+  for (const path of ["/etc/microagent/egress-ca-bundle.pem", debian]) {
+    expect(certificatesIn(textAt(path, trust))).toEqual(
+      [root, root, next].flatMap((pem) => certificatesIn(pem)),
+    );
+  }
+});
+
 test("an image without roots gets well-known ones, so that programs with their own lose nothing", () => {
   const trust = guestTrust({ ...request, bundles: [] });
   const bundle = certificatesIn(textAt("/etc/microagent/egress-ca-bundle.pem", trust));
