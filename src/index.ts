@@ -112,6 +112,7 @@ export {
   deleteWorkspaceSnapshot,
   followConsole,
   haltWorkspace,
+  imagesInUse,
   inspectWorkspace,
   killWorkspace,
   listWorkspaceSnapshots,

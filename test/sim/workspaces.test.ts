@@ -16,9 +16,11 @@ import {
   killWorkspace,
   waitWorkspace,
 } from "../../src/workspace/held/end.ts";
+import { imagesInUse } from "../../src/workspace/held/images-in-use.ts";
 import { startFromSnapshot, startWorkspace } from "../../src/workspace/held/start.ts";
 import { currentState } from "../../src/workspace/held/state.ts";
 import { inspectWorkspace } from "../../src/workspace/held/status.ts";
+import { listWorkspaces } from "../../src/workspace/listing.ts";
 import type { MemorySupervisor } from "../../supervisors/memory/index.ts";
 import { memoryEngine } from "./memory-engine.ts";
 
@@ -221,7 +223,10 @@ describe("workspaces that outlive their commands", () => {
   test("a damaged record is told, listed as failed, and goes when somebody insists", async () => {
     await during(async (op) => {
       await create(op, "one");
+      expect([...(await imagesInUse(engine.layout))]).toEqual(["sha256:0"]);
       await writeFile(join(engine.layout.workspaces, "one", "workspace.json"), '{"record":{}}');
+      expect((await imagesInUse(engine.layout)).size).toBe(0);
+      expect(await listWorkspaces(engine.layout)).toMatchObject([{ name: "one", state: "failed" }]);
       await expect(startWorkspace(op, engine, "one")).rejects.toMatchObject({
         code: "store_corrupt",
       });

@@ -98,7 +98,8 @@ export function define(command: Command, terminal: Terminal): void {
       const removed = await withProgress(terminal, "rm", async (op) => {
         const names = await engine.removeImages(op, store, refs, arch);
         if (options.purge === true) {
-          await engine.pruneImages(op, store, { inUse: new Set(), unusedForMs: null });
+          const inUse = await engine.imagesInUse(engine.stateLayout(options));
+          await engine.pruneImages(op, store, { inUse, unusedForMs: null });
         }
         return names;
       });
@@ -115,9 +116,10 @@ export function define(command: Command, terminal: Terminal): void {
       const store = engine.openStore(engine.stateLayout(options));
       const days =
         options.olderThan === undefined ? null : countFlag("--older-than", options.olderThan);
+      const inUse = await engine.imagesInUse(engine.stateLayout(options));
       const report = await withProgress(terminal, "prune", (op) =>
         engine.pruneImages(op, store, {
-          inUse: new Set(),
+          inUse,
           unusedForMs: days === null ? null : days * 86_400_000,
         }),
       );

@@ -96,3 +96,9 @@ export async function followConsole(
   const held = await import("./console-log.ts");
   return held.followConsole(...args);
 }
+
+/** Manifest digests of the images that workspaces need. */
+export const imagesInUse: typeof import("./images-in-use.ts").imagesInUse = async (...args) => {
+  const held = await import("./images-in-use.ts");
+  return await held.imagesInUse(...args);
+};
