@@ -8,7 +8,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     await using project = await openVitestProject(major, "one-machine");
     const run = project.start(["list"]);
     expect(await run.code, run.text()).toBe(0);
-    expect(run.text()).toContain("test 1 finds the seed");
+    expect(run.text()).toContain("finds the seed");
     expect(await readdir(join(project.stateDir, "templates")).catch(() => [])).toEqual([]);
   });
 
