@@ -11,7 +11,18 @@ import { buildSubject } from "./build-subject.mjs";
 import { renderTable } from "./figure.mjs";
 import { runsMin } from "./measure.mjs";
 
-const order = ["help", "dispatch", "action", "boot", "exec", "clone", "transfer", "net", "image"];
+const order = [
+  "help",
+  "dispatch",
+  "action",
+  "boot",
+  "exec",
+  "clone",
+  "postgres",
+  "transfer",
+  "net",
+  "image",
+];
 /** Cases that take many minutes: only when they are named. */
 const long = ["volume"];
 

@@ -87,7 +87,7 @@ export function openWorkbench({ kernel }) {
       const { own } = await ready();
       return {
         boot: { ...bootRequest(size), kernel: own.name },
-        setup: [],
+        setup: ["/bin/true"],
         shell: "/bin/sh",
         env: {},
         files: [],

@@ -1,21 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { resultsDir } from "../build-subject.mjs";
 import { boundFigure, plainFigure, ratioFigure } from "../figure.mjs";
 import { pssMib, restoreFloor } from "../floor/restore.mjs";
+import { savedFloor } from "../floor/saved.mjs";
 import { interleave } from "../measure.mjs";
-import {
-  cloneTemplate,
-  ensureTemplate,
-  makeOverlay,
-  openTemplatePool,
-  withOp,
-} from "../product.mjs";
+import { cloneTemplate, ensureTemplate, openTemplatePool, withOp } from "../product.mjs";
+import { cloneRequest, crowd } from "./clone-crowd.mjs";
+import { secondDispatch } from "./clone-dispatch.mjs";
 import { execTrue } from "./exec.mjs";
 
 const size = { cpus: 1, memoryMib: 256 };
-const scratchBytes = 2048 * 1024 * 1024;
-let made = 0;
+const floorName = "raw QEMU restore, C init";
 
 /** A machine of one's own, already set up: from the ask to the end of its first command. */
 export const clone = {
@@ -25,8 +18,8 @@ export const clone = {
     const template = await withOp("bench", async (op) =>
       ensureTemplate(op, bench.engine, await bench.templateRequest(size)),
     );
-    const floor = await savedFloor(bench, choice);
-    const pss = { ours: [], floor: [], paused: [] };
+    const floor = await savedFloor(bench, choice, size);
+    const pss = { ours: [], floor: [], paused: [], pausedFloor: [] };
     const cycle = [];
     const samples = await interleave(
       runs,
@@ -45,6 +38,8 @@ export const clone = {
         },
         floor: async () => {
           const machine = await restoreFloor(await floor.command());
+          pss.pausedFloor.push(pssMib(machine.pid));
+          machine.run();
           await machine.exec();
           const ms = performance.now() - machine.startedAt;
           pss.floor.push(pssMib(machine.pid));
@@ -54,25 +49,36 @@ export const clone = {
       },
       onRound,
     );
-    const pooled = await fromPool(bench, template, runs);
+    const pooled = await fromPool(bench, template, runs, pss.paused);
+    const warm = await warmFloor(floor, runs);
     await floor.remove();
-    const floorName = "raw QEMU restore, C init";
     return [
       ratioFigure({
         ...{ name: "ask to first exec, no pool", unit: "ms", ours: samples.ours, target: 1.3 },
         ...{ floor: samples.floor, floorName },
       }),
       boundFigure({ name: "ask to first exec, warm pool", unit: "ms", ours: pooled, target: 15 }),
+      plainFigure({
+        ...{ name: "ask to first exec, warm pool", unit: "ms", ours: pooled },
+        ...{ floor: warm, floorName: "raw QEMU stopped, then cont and an exec that is warm" },
+      }),
+      ratioFigure({
+        ...{ name: "memory paused (PSS)", unit: "MiB", ours: pss.paused, target: 1.2 },
+        ...{ floor: pss.pausedFloor, floorName },
+      }),
       ratioFigure({
         ...{ name: "memory after an exec (PSS)", unit: "MiB", ours: pss.ours, target: 1.2 },
         ...{ floor: pss.floor, floorName },
       }),
       plainFigure({ name: "start, exec and close", unit: "ms", ours: cycle }),
+      ...(await crowd(bench, template)),
+      ...(await secondDispatch(bench, Math.min(runs, 5))),
     ];
   },
 };
 
-async function fromPool(bench, template, runs) {
+/** Hand-overs of a pool, and what a machine takes that waits in one which is kept cold. */
+async function fromPool(bench, template, runs, paused) {
   const samples = [];
   await withOp("bench", async (op) => {
     const pool = openTemplatePool(bench.engine, template, { size: 1, clone: cloneRequest });
@@ -88,46 +94,30 @@ async function fromPool(bench, template, runs) {
     } finally {
       await pool[Symbol.asyncDispose]();
     }
+    for (let round = 0; round < runs; round++) {
+      const workspace = await cloneTemplate(op, bench.engine, template, cloneRequest());
+      await workspace.pause(op);
+      paused.push(pssMib(workspace.pid));
+      await workspace.close();
+    }
   });
   return samples;
 }
 
-function cloneRequest() {
-  const name = `bench-clone-${process.pid}-${++made}`;
-  return { name, hostname: "bench", bootMs: 60_000 };
-}
-
-/** The floor machine after its first exec, in files, and what starts it again. */
-async function savedFloor(bench, choice) {
-  const dir = await mkdtemp(join(resultsDir, "saved-floor-"));
-  const saved = await withOp("bench", async (op) => {
-    const machine = await bench.startFloorBySupervisor(op, size, dir);
-    try {
-      await askTrue(machine.link);
-      return await choice.snapshots.save(op, machine, dir);
-    } finally {
-      await machine.kill("saved");
-    }
-  });
-  return {
-    remove: () => rm(dir, { recursive: true, force: true }),
-    async command() {
-      const scratch = join(dir, `top-${++made}.qcow2`);
-      await makeOverlay(scratch, scratchBytes);
-      const layers = saved.disks.scratch.map((layer) => ({
-        ...layer,
-        path: join(dir, layer.path),
-      }));
-      const from = { memory: join(dir, saved.memory), state: join(dir, saved.state) };
-      const plan = await bench.floorPlan(size, { scratch, layers, dir, from });
-      return { file: plan.file, args: plan.args, statePath: from.state };
-    },
-  };
-}
-
-function askTrue(link) {
-  return new Promise((resolve) => {
-    link.once("data", resolve);
-    link.write("x");
-  });
+/** The floor's hand-over: a machine that has run commands stands still, goes on and runs another. */
+async function warmFloor(floor, runs) {
+  const samples = [];
+  for (let round = 0; round < runs; round++) {
+    const machine = await restoreFloor(await floor.command());
+    machine.run();
+    await machine.exec();
+    await machine.exec();
+    machine.stop();
+    const asked = performance.now();
+    machine.run();
+    await machine.exec();
+    samples.push(performance.now() - asked);
+    await machine.end();
+  }
+  return samples;
 }

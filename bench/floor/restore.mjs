@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-/** Starts QEMU from a saved machine and resolves when it runs; `exec` asks the C init for one fork and exec. */
+/** Starts QEMU from a saved machine and resolves when it stands there; `exec` asks the C init for one fork and exec. */
 export async function restoreFloor({ file, args, statePath }) {
   const startedAt = performance.now();
   const state = openSync(statePath, "r");
@@ -36,10 +36,11 @@ export async function restoreFloor({ file, args, statePath }) {
       command("migrate-incoming", { uri: "fd:6" }),
   );
   await loaded;
-  monitor.write(command("cont"));
   return {
     startedAt,
     pid: child.pid,
+    run: () => monitor.write(command("cont")),
+    stop: () => monitor.write(command("stop")),
     async exec() {
       const answer = new Promise((resolve, reject) => {
         port.once("data", (chunk) => resolve(chunk.at(-1)));

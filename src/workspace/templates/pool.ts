@@ -1,6 +1,6 @@
 import { CleanupStack } from "../../base/cleanup.ts";
 import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
-import { type Op, startOp } from "../../base/op.ts";
+import { type Clock, type Op, startOp } from "../../base/op.ts";
 import { environmentOf } from "../command.ts";
 import type { Engine } from "../engine.ts";
 import type { Workspace } from "../workspace.ts";
@@ -27,6 +27,9 @@ export function openTemplatePool(
   return new Pool(engine, template, options);
 }
 
+/** Longer than a hand-over with a first command takes. */
+const refillPauseMs = 100;
+
 class Pool implements TemplatePool {
   readonly #engine: Engine;
   readonly #template: Template;
@@ -37,6 +40,7 @@ class Pool implements TemplatePool {
   readonly #waiting: ((workspace: Workspace | Error) => void)[] = [];
   #filling: Promise<void> | null = null;
   #made = 0;
+  #cancelLater: () => void = () => {};
   #failure: Error | null = null;
   #closed = false;
 
@@ -57,7 +61,7 @@ class Pool implements TemplatePool {
       if (this.#closed) throw new MicroagentError("closed", "The pool is closed");
       const waiting = this.#ready.shift();
       if (waiting === undefined) return await this.#next(op);
-      this.#fill();
+      this.#fillLater(op.clock);
       try {
         return await this.#wake(op, waiting);
       } catch {
@@ -68,12 +72,14 @@ class Pool implements TemplatePool {
   }
 
   async filled(op: Op): Promise<void> {
+    this.#fill();
     while (this.#filling !== null) await op.race(this.#filling);
     if (this.#failure !== null) throw this.#failure;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#cancelLater();
     this.#controller.abort(new MicroagentError("closed", "The pool is closed"));
     for (const give of this.#waiting.splice(0)) {
       give(new MicroagentError("closed", "The pool is closed"));
@@ -123,7 +129,14 @@ class Pool implements TemplatePool {
     }
   }
 
+  /** Making another takes a processor: whoever has just taken one has it first. */
+  #fillLater(clock: Clock): void {
+    this.#cancelLater();
+    this.#cancelLater = clock.after(refillPauseMs, () => this.#fill());
+  }
+
   #fill(): void {
+    this.#cancelLater();
     if (this.#filling !== null || this.#closed || this.#failure !== null) return;
     if (this.#missing <= 0) return;
     this.#filling = this.#makeAll().finally(() => {
