@@ -29,7 +29,8 @@ export class StepCaches {
   /** Brings the entry's files back when there are some. Throws only when the step is cancelled. */
   async restore(entry: CacheEntry): Promise<void> {
     const { mode, event, signal, stateDir, notice } = this.#options;
-    if (mode === "off" || !mayReadCache(event) || (await this.#isDown())) return;
+    if (mode === "off" || !mayReadCache(event)) return;
+    if (await untilCancelled(signal, this.#isDown())) return;
     const before = await readFile(this.#mark(entry), "utf8").catch(() => null);
     if (before !== null) {
       // An earlier step of this job has done it.

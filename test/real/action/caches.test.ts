@@ -68,7 +68,10 @@ test("an entry that breaks off, and one that is not what it was, are replaced fo
   const repaired = entryOf(job, "image");
   expect(repaired.key).not.toBe(broken.key);
 
-  repaired.bytes = await withOtherBytes(repaired.bytes, job);
+  repaired.bytes = await changed(repaired.bytes, /blobs/, (bytes) => {
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    return bytes;
+  });
   await job.renew();
   const third = await step();
   expect(third.exitCode, third.raw).toBe(0);
@@ -112,7 +115,7 @@ test.each([
   expect(job.service.requests.length > 0).toBe(mode === "read");
 });
 
-test("the machine after setup is there in the next job, and a broken one is made again", async () => {
+test("the machine after setup is there in the next job, and one that is broken is made again", async () => {
   await using job = await bench.openJob();
   const agentfile = `image: ${bench.image}\nsetup: ['echo setting up; date > /made']\nagent: { entry: cat /made }\n`;
   const step = async () => {
@@ -133,10 +136,26 @@ test("the machine after setup is there in the next job, and a broken one is made
   expect(second.outputs["stdout-tail"]).toBe(
     first.outputs["stdout-tail"]?.split("\n").slice(-2).join("\n"),
   );
+
+  const saved = entryOf(job, "template");
+  saved.bytes = await changed(saved.bytes, /templates/, (bytes) =>
+    bytes.subarray(bytes.length >> 1),
+  );
+  await job.renew();
+  await linkKernels(job);
+  const third = await step();
+  expect(third.exitCode, third.raw).toBe(0);
+  expect(third.outputs["cache-hit"]).toBe("image");
+  expect(third.lines).toContain("setting up");
+  expect(entryOf(job, "template").key).not.toBe(saved.key);
 });
 
-/** The same archive with one blob changed: what a service could hand out without an error. */
-async function withOtherBytes(archive: Buffer, job: ActionJob): Promise<Buffer> {
+/** The same archive with one file changed: what a service could hand out without an error. */
+async function changed(
+  archive: Buffer,
+  folder: RegExp,
+  change: (bytes: Buffer) => Buffer,
+): Promise<Buffer> {
   const dir = await mkdtemp(join(tmpdir(), "microagent-archive-"));
   try {
     await writeFile(join(dir, "a.tzst"), archive);
@@ -146,7 +165,7 @@ async function withOtherBytes(archive: Buffer, job: ActionJob): Promise<Buffer> 
     execFileSync("mkdir", ["-p", inside]);
     execFileSync("tar", [...tar, "-xf", join(dir, "a.tzst"), "-C", inside]);
     const blobs = (await readdir(dir, { recursive: true, withFileTypes: true })).filter(
-      (entry) => entry.isFile() && entry.parentPath.includes("blobs"),
+      (entry) => entry.isFile() && folder.test(`${entry.parentPath}/`),
     );
     const sizes = await Promise.all(
       blobs.map(async (entry) => {
@@ -155,12 +174,10 @@ async function withOtherBytes(archive: Buffer, job: ActionJob): Promise<Buffer> 
       }),
     );
     const [largest] = sizes.sort((a, b) => b.size - a.size);
-    if (largest === undefined) throw new Error(`No blob in the archive of ${job.dirs.temp}`);
-    const bytes = await readFile(largest.path);
-    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-    await writeFile(largest.path, bytes);
+    if (largest === undefined) throw new Error(`Nothing in the archive is in ${folder}`);
+    await writeFile(largest.path, change(await readFile(largest.path)));
     const names = execFileSync("tar", [...tar, "-tf", join(dir, "a.tzst")], { encoding: "utf8" });
-    const tops = names.split("\n").filter((name) => /(blobs|names)\/$/.test(name));
+    const tops = names.split("\n").filter((name) => /\/(blobs|names|templates)\/$/.test(name));
     execFileSync("tar", [
       "--use-compress-program",
       "zstd",

@@ -75,27 +75,45 @@ test.each([
   expect(post?.commands.filter(({ name }) => name === "error")).toEqual([]);
 });
 
+/** Cancels when the services are asked for this. */
+async function cancelledAsking(job: ActionJob, call: string, inputs: Record<string, string>) {
+  job.service.faults.set(call, 0);
+  const cancelled: Cancelled[] = [];
+  const run = await job.step(inputs, {
+    onStart: (child) => {
+      const timer = setInterval(() => {
+        if (!job.service.requests.some((path) => path.includes(call))) return;
+        clearInterval(timer);
+        // The post step comes after it, and nobody cancels that.
+        if (cancelled.length === 0) cancelled.push(cancel(child));
+      }, 20);
+      child.once("close", () => clearInterval(timer));
+    },
+  });
+  expect(cancelled).toEqual([{ signals: ["SIGINT"] }]);
+  expect(run.exitCode, run.raw).toBe(1);
+  job.service.faults.clear();
+  return run;
+}
+
+test("cancelled while it waits for a cache, a step ends", async () => {
+  await using job = await bench.openJob();
+  const run = await cancelledAsking(job, "CacheService", {
+    image: bench.image,
+    run: "true",
+    cache: "auto",
+  });
+  expect(run.outputs.conclusion).toBe("cancelled");
+  expect((await run.post())?.exitCode).toBe(0);
+});
+
 test("cancelled while it uploads, a step leaves the upload to the post step", async () => {
   await using job = await bench.openJob();
-  job.service.faults.set("CreateArtifact", 0);
-  let cancelled: Cancelled | null = null;
-  const run = await job.step(
-    { image: bench.image, run: "mkdir /out; echo x > /out/x", artifacts: "out=/out" },
-    {
-      onPrint: (child) => {
-        if (cancelled !== null) return;
-        const timer = setInterval(() => {
-          if (!job.service.requests.some((path) => path.includes("CreateArtifact"))) return;
-          clearInterval(timer);
-          cancel(child);
-        }, 20);
-        cancelled = { signals: [] };
-        child.once("close", () => clearInterval(timer));
-      },
-    },
-  );
-  expect(run.exitCode).toBe(1);
-  job.service.faults.clear();
+  const run = await cancelledAsking(job, "CreateArtifact", {
+    image: bench.image,
+    run: "mkdir /out; echo x > /out/x",
+    artifacts: "out=/out",
+  });
   const post = await run.post();
   expect(post?.exitCode).toBe(0);
   const [uploaded] = job.service.artifacts.values();
@@ -104,6 +122,19 @@ test("cancelled while it uploads, a step leaves the upload to the post step", as
       .get("out/x")
       ?.toString(),
   ).toBe("x\n");
+});
+
+test("a kept machine whose step was cancelled is gone after the post step", async () => {
+  await using job = await bench.openJob();
+  const { run, signals } = await cancelledAt(job, "started", {
+    image: bench.image,
+    keep: "true",
+    run: "echo started; sleep 1000",
+  });
+  expect(signals).toEqual(["SIGINT"]);
+  expect(run.outputs.conclusion).toBe("cancelled");
+  expect((await run.post())?.raw).toContain("is gone");
+  expect(await readdir(join(job.stateDir, "workspaces"))).toEqual([]);
 });
 
 test("a cancelled run's outputs are uploaded by the post step", async () => {
