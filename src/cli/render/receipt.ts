@@ -2,6 +2,7 @@ import { bytesText, durationText } from "../../base/quantity.ts";
 import type { DispatchResult } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
 import { printable } from "./printable.ts";
+import { templateLine } from "./template-line.ts";
 
 /** Artifacts beyond this many are counted, not listed. */
 const listedMax = 20;
@@ -25,6 +26,8 @@ export function receiptText(
     ];
     lines.push(dim(`${result.workspace}: ${parts.join(", ")}`));
     lines.push(dim(`acceleration: ${boot.host.accelReason}`));
+    const template = templateLine(result);
+    if (template !== null) lines.push(dim(template));
     if (boot.attempts > 1)
       lines.push(`warning: the first boot was started over: ${boot.retryReason}`);
   }
