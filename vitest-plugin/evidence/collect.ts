@@ -119,7 +119,7 @@ async function keep(machine: Machine, host: Host): Promise<string | null> {
   if (!host.settings.onFailure.snapshot || machine.over !== null) return null;
   const tag = `failed-${machine.hostname.slice(0, 30)}-${randomHex(3)}`;
   await within(host, (op) => snapshotWorkspace(op, host.engine, machine.workspace, tag));
-  return `open it again: microagent create --from-snapshot ${tag}`;
+  return `saved as it is now; a test starts it again with: boot({ snapshot: "${tag}" })`;
 }
 
 async function attach(task: RunnerTestCase, machine: Machine, ending: string, host: Host) {

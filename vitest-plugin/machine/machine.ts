@@ -74,9 +74,11 @@ export class Machine implements AsyncDisposable {
   /** Ended machines whose directory is still in use. */
   readonly #before: Workspace[] = [];
   readonly #closing: (() => Promise<void>)[] = [];
+  readonly #afterwards: (() => Promise<void>)[] = [];
   #tag: string | null = null;
   #savedSince = false;
   #over: string | null = null;
+  #ending: Promise<void> | null = null;
   #touched = false;
 
   constructor(parts: MachineParts, workspace: Workspace) {
@@ -374,12 +376,23 @@ export class Machine implements AsyncDisposable {
 
   /** Ends it. Later calls say why it is gone. Never throws. */
   async destroy(reason: string): Promise<void> {
-    if (this.#over !== null) return;
-    this.#over = reason;
+    this.#over ??= reason;
+    this.#ending ??= this.#end();
+    await this.#ending;
+  }
+
+  async #end(): Promise<void> {
     await Promise.all(this.#closing.splice(0).map((close) => close().catch(() => {})));
     await this.#workspace.close();
     for (const each of this.#before.splice(0)) await each.close();
     await this.#forget().catch(() => {});
+    for (const act of this.#afterwards.splice(0)) await act().catch(() => {});
+  }
+
+  /** Has something done when the machine is gone; at once if it is. */
+  async whenGone(act: () => Promise<void>): Promise<void> {
+    if (this.#over === null) this.#afterwards.push(act);
+    else await act();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,10 @@
 import { realClock } from "../../src/index.ts";
-import type { Life } from "../machine/life.ts";
 import type { Machine } from "../machine/machine.ts";
 
 /** The machines of one attempt of one test. */
 export class Attempt {
   readonly machines: Machine[] = [];
   readonly startedAtMs: number = realClock.monotonic();
-  life: Life | null = null;
-  readonly #givingBack: (() => Promise<void>)[] = [];
   #over: string | null = null;
 
   /** Why nothing more may be started; null while the test runs. */
@@ -17,7 +14,7 @@ export class Attempt {
 
   /** Takes a machine over; one that comes too late ends at once. */
   async take(machine: Machine, giveBack: () => Promise<void>): Promise<void> {
-    this.#givingBack.push(giveBack);
+    await machine.whenGone(giveBack);
     this.machines.push(machine);
     if (this.#over !== null) await this.end(this.#over);
   }
@@ -31,7 +28,6 @@ export class Attempt {
   async end(reason: string): Promise<void> {
     this.#over ??= reason;
     await Promise.all(this.machines.map((machine) => machine.destroy(reason)));
-    await Promise.all(this.#givingBack.splice(0).map((giveBack) => giveBack().catch(() => {})));
   }
 }
 

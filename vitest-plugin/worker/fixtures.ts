@@ -18,8 +18,7 @@ export type Boot = (spec?: MachineSpec) => Promise<Machine>;
 /** What a file may have at most while it begins; the hook that asks has its own bound. */
 const fileMs = 0;
 
-function ownerOf(task: TestContext["task"], signal: AbortSignal): Owner {
-  const attempt = attemptOf(task.id);
+function ownerOf(task: TestContext["task"], signal: AbortSignal, attempt: Attempt): Owner {
   const passedMs = realClock.monotonic() - attempt.startedAtMs;
   // Waiting takes of the test's time, so it ends before Vitest ends the test, and says for what it waited.
   const leftMs = task.timeout > 0 && Number.isFinite(task.timeout) ? task.timeout - passedMs : 0;
@@ -34,9 +33,11 @@ function groupOf(taskId: string): string {
 export const test = base
   .extend("spec", {} as MachineSpec)
   .extend("boot", async ({ spec, task, signal }): Promise<Boot> => {
+    // Of this attempt also when it is called long after its end.
+    const attempt = attemptOf(task.id);
     return async (more = {}) => {
       const wanted = { ...spec, ...task.meta.microvm, ...more };
-      return await startMachine(wanted, ownerOf(task, signal), attemptOf(task.id));
+      return await startMachine(wanted, ownerOf(task, signal, attempt), attempt);
     };
   })
   .extend("vm", async ({ boot }): Promise<Machine> => await boot())

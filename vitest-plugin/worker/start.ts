@@ -7,6 +7,7 @@ import {
   parseHostRule,
   randomHex,
   realClock,
+  startSnapshot,
   type Workspace,
 } from "../../src/index.ts";
 import { Life } from "../machine/life.ts";
@@ -22,6 +23,8 @@ export interface MachineSpec {
   /** Default: `vm`. Also the host name. */
   readonly name?: string | undefined;
   readonly hostname?: string | undefined;
+  /** A machine that was saved when its test failed: starts it as it was then. Of the same template. */
+  readonly snapshot?: string | undefined;
   /** Names that the guest may connect to, and the ports of other machines that they stand for. Its template needs `network`. */
   readonly reach?: Readonly<Record<string, MachinePort>> | undefined;
 }
@@ -67,13 +70,13 @@ export async function startMachine(
     const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
     const name = `vitest-${hostname.slice(0, 40)}-${randomHex(4)}`;
     const attach = await attachmentsFor(boot, spec.reach ?? {}, template);
-    const start = async (op: Op, fresh: string, called: string): Promise<Workspace> =>
-      await cloneTemplate(op, host.engine, await host.template(op, template), {
-        name: fresh,
-        hostname: called,
-        bootMs: settings.timeouts.boot,
-        attach,
-      });
+    const start = async (op: Op, fresh: string, called: string): Promise<Workspace> => {
+      const own = { name: fresh, hostname: called, bootMs: settings.timeouts.boot, attach };
+      if (spec.snapshot !== undefined) {
+        return await startSnapshot(op, host.engine, spec.snapshot, own);
+      }
+      return await cloneTemplate(op, host.engine, await host.template(op, template), own);
+    };
     const workspace = await life.during("clone", {}, settings.timeouts.boot, (op) =>
       start(op, name, hostname),
     );
