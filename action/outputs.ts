@@ -24,7 +24,8 @@ export const outputDeclarations = [
   { name: "artifact-digest", meaning: "SHA-256 of the uploaded archive." },
   {
     name: "stdout-tail",
-    meaning: "The end of standard output, at most 16 KiB, without control characters.",
+    meaning:
+      "The end of standard output, at most 16 KiB, without control characters. It is the guest's: take it as data, never into a script.",
   },
   { name: "patch-file", meaning: "Path of the diff, with `workspace-back: patch`." },
   { name: "boot-ms", meaning: "Milliseconds from starting the machine to its first answer." },

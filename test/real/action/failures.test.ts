@@ -241,6 +241,14 @@ test("acceleration that is asked for by name is had or refused, never replaced",
   expect(run.outputs.conclusion).toBe(run.exitCode === 0 ? "success" : "infra-error");
 });
 
+test("what may help at another try is tried once more, and says so", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({ image: "127.0.0.1:1/nobody/listens:1", run: "true" });
+  expect(run.exitCode).toBe(1);
+  expect(run.outputs).toMatchObject({ conclusion: "infra-error", "exit-code": "75" });
+  expect(run.lines.filter((line) => line.includes("there is one more try"))).toHaveLength(1);
+});
+
 test("a post step undoes what main did to the device, on a machine that outlives the job", async () => {
   await using job = await bench.openJob();
   const bin = join(job.dirs.temp, "fakes");

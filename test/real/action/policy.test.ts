@@ -68,6 +68,26 @@ test("secrets show in the guest's memory and nowhere else", async () => {
   expect(JSON.stringify(run.state)).not.toContain("s3cr3t");
 });
 
+test("a swapped credential is a placeholder in the guest, and its value is shown by nobody", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step(
+    {
+      image: bench.image,
+      "cred-swap": "anthropic=env:KEY",
+      run: 'test -n "$ANTHROPIC_API_KEY" || exit 9\nenv; cat /proc/self/environ; ls -R /run',
+    },
+    { env: { KEY: "CANARY-of-a-key" } },
+  );
+  expect(run.exitCode, run.raw).toBe(0);
+  const [uploaded] = job.service.artifacts.values();
+  const shown = [run.lines.join("\n"), run.summary, JSON.stringify(run.outputs)];
+  for (const text of shown) expect(text).not.toContain("CANARY");
+  // Only the command that has it masked names it.
+  expect(run.raw.replaceAll(/^::add-mask::.*$/gm, "")).not.toContain("CANARY");
+  for (const [name, bytes] of readZip(uploaded?.bytes ?? Buffer.alloc(0)))
+    expect(bytes.includes("CANARY"), name).toBe(false);
+});
+
 test("a stranger's code gets no secrets, and the runner's own keys are nobody's", async () => {
   await using job = await bench.openJob();
   const inputs = { image: bench.image, run: "cat /run/secrets/*", secrets: "TOKEN=env:MY_TOKEN" };
