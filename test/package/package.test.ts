@@ -10,7 +10,8 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  await stranger[Symbol.asyncDispose]();
+  // Not there when making it failed, which is the failure to be read then.
+  await (stranger as Stranger | undefined)?.[Symbol.asyncDispose]();
 });
 
 const tool = (path: string) => join(root, "node_modules", path);
