@@ -297,6 +297,6 @@ describe("a guest whose egress is strict, with root", () => {
     const address = await addressOf("fine.test");
     const request = "GET / HTTP/1.1\\r\\nHost: fine.test\\r\\n\\r\\n";
     expect(await guest.attack("say", `${address}:80`, request)).toContain("200 Fine");
-    expect(fine.heard).toContain("Host: fine.test");
+    await expect.poll(() => fine.heard).toContain("Host: fine.test");
   });
 });
