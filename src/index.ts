@@ -121,6 +121,7 @@ export {
   startFromSnapshot,
   startWorkspace,
   waitWorkspace,
+  workspaceStats,
 } from "./workspace/held/door.ts";
 export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";

@@ -82,6 +82,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: () => import("./commands/result.ts"),
   },
   {
+    name: "stats",
+    aliases: [],
+    summary: "Show what a running workspace takes of this host",
+    load: () => import("./commands/stats.ts"),
+  },
+  {
     name: "wait",
     aliases: [],
     summary: "Wait until a workspace has ended",
@@ -230,7 +236,6 @@ export const plannedCommands: readonly string[] = [
   "registry",
   "resize",
   "serve",
-  "stats",
   "supervise",
   "volume",
 ];

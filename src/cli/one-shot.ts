@@ -98,6 +98,13 @@ async function runOneShot(
       const suggestion = result.audit === null ? null : engine.suggestAllow(plan, result.audit);
       const egress = egressReceipt(result, suggestion, plan.specFile);
       await terminal.writeErr(receiptText(result, terminal, egress));
+      if (keepRunning && result.keptAt !== null) {
+        const name = result.workspace;
+        await terminal.writeErr(
+          `${name} stays up: microagent exec ${name} -- PROGRAM, and microagent delete ${name} --force
+`,
+        );
+      }
     }
     if ("error" in result.termination) await reportError(result.termination.error, terminal);
   } finally {

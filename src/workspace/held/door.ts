@@ -102,3 +102,9 @@ export const imagesInUse: typeof import("./images-in-use.ts").imagesInUse = asyn
   const held = await import("./images-in-use.ts");
   return await held.imagesInUse(...args);
 };
+
+/** What a running workspace's machine takes of this host. */
+export const workspaceStats: typeof import("./stats.ts").workspaceStats = async (...args) => {
+  const held = await import("./stats.ts");
+  return await held.workspaceStats(...args);
+};

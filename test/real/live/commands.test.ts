@@ -51,6 +51,15 @@ describe("the life of a workspace, as commands", () => {
       state: "running",
       readiness: { execReady: { ready: true } },
     });
+    expect(await json("stats", "dev")).toMatchObject({
+      workspace: "dev",
+      cpuPercent: expect.any(Number),
+      memoryBytes: expect.any(Number),
+    });
+    expect(await json("connect", "dev", "--send", "tty && exit 6")).toMatchObject({
+      exit_code: 6,
+      output: expect.stringContaining("/dev/pts/"),
+    });
     const exec = await cli(
       "exec",
       "dev",

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { MicroagentError } from "../../base/errors.ts";
+import { bytesText } from "../../base/quantity.ts";
+import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { tableText } from "../render/table.ts";
+import type { Terminal } from "../terminal.ts";
+import { withProgress } from "../with-progress.ts";
+
+const head = ["PID", "CPU", "MEMORY", "DISK READ", "DISK WRITTEN"];
+
+export function define(command: Command, terminal: Terminal): void {
+  takesWorkspace(command, "Name of a running workspace")
+    .option("--follow", "Go on until the workspace has ended or is paused")
+    .addHelpText(
+      "after",
+      `
+Shows what the machine takes of this host: processor time over half a second, memory, bytes from and to disks.`,
+    )
+    .action(async (given: string | undefined, options: WorkspaceOptions & { follow?: true }) => {
+      const name = workspaceName("stats", given, options);
+      if (options.follow === true && terminal.json) {
+        throw new MicroagentError("usage", "Following cannot be one JSON document", {
+          hint: `One look at a time: microagent --json stats ${name}`,
+        });
+      }
+      const { stateLayout, workspaceStats } = await import("../../index.ts");
+      const layout = stateLayout(options);
+      await withProgress(terminal, "stats", async (op) => {
+        const look = () => workspaceStats(op, layout, name);
+        let stats = await look();
+        if (terminal.json) {
+          await terminal.writeOut(`${JSON.stringify({ workspace: name, ...stats }, null, 2)}\n`);
+          return;
+        }
+        await terminal.writeOut(tableText(head, [cellsOf(stats)]));
+        while (options.follow === true) {
+          stats = await look();
+          await terminal.writeOut(`${cellsOf(stats).join("  ")}\n`);
+        }
+      });
+    });
+}
+
+function cellsOf(stats: {
+  readonly pid: number;
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
+}): string[] {
+  const amount = (bytes: number | null) => (bytes === null ? "-" : bytesText(bytes));
+  const { pid, cpuPercent, memoryBytes, ioReadBytes, ioWriteBytes } = stats;
+  return [
+    `${pid}`,
+    `${cpuPercent} %`,
+    amount(memoryBytes),
+    amount(ioReadBytes),
+    amount(ioWriteBytes),
+  ];
+}
