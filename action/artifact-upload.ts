@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, link, lstat, mkdir, opendir, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, opendir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 export interface UploadedArtifact {
@@ -32,17 +32,19 @@ export async function linkFreeCopy(from: string, to: string): Promise<UploadCopy
   const files: string[] = [];
   let leftOut = 0;
   const walk = async (below: string): Promise<void> => {
+    let made = false;
     for await (const entry of await opendir(join(from, below))) {
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory()) {
         await walk(path);
-      } else if ((await lstat(join(from, path))).isFile()) {
+      } else if (entry.isFile()) {
         if (files.length === filesMax) {
           leftOut += 1;
           continue;
         }
         const target = join(to, encoded(path));
-        await mkdir(dirname(target), { recursive: true });
+        if (!made) await mkdir(dirname(target), { recursive: true });
+        made = true;
         await sameFile(join(from, path), target);
         files.push(target);
       }

@@ -1,5 +1,7 @@
 import { endGroup, startGroup, warning } from "@actions/core";
 import { createEngine, type Diagnosis, diagnose, mend, stateLayout, withOp } from "../src/index.ts";
+import { messageFor } from "./failure-message.ts";
+import { needsOf } from "./host-needs.ts";
 import { type BeforeKvmFix, openKvm } from "./kvm-access.ts";
 import { say } from "./say.ts";
 
@@ -9,6 +11,7 @@ const mendMs = 15 * 60_000;
 /** Looks at the host as a boot would, installs what is missing where it may, and says what it found. */
 export async function checkHost(
   stateDir: string,
+  builds: boolean,
   fixKvm: BeforeKvmFix | null,
   signal: AbortSignal,
 ): Promise<Diagnosis> {
@@ -20,7 +23,16 @@ export async function checkHost(
     const engine = createEngine(stateLayout({ stateDir }));
     const diagnosis = await withOp("host", { signal, timeoutMs: mendMs }, async (op) => {
       const found = await diagnose(op, engine);
-      return found.verdict === "failed" ? await mend(op, engine, found) : found;
+      const checks = needsOf(found, builds);
+      if (checks.length === 0) return found;
+      try {
+        return await mend(op, engine, { ...found, checks });
+      } catch (error) {
+        // What only might be needed is no reason to stop here.
+        if (found.verdict === "failed" || op.signal.aborted) throw error;
+        warning(messageFor(error));
+        return found;
+      }
     });
     for (const check of diagnosis.checks)
       say(`${check.verdict.padEnd(8)} ${check.id}: ${check.found}`);

@@ -22,6 +22,7 @@ import { messageFor } from "./failure-message.ts";
 import { flagsOf } from "./flags.ts";
 import { GuestOutput } from "./guest-output.ts";
 import { checkHost } from "./host-check.ts";
+import { isBuiltHere } from "./host-needs.ts";
 import { type Job, readJob } from "./job.ts";
 import { startKeptMachine } from "./kept-machine.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
@@ -103,7 +104,7 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   await caches.restore(entryOfKernel(paths.state));
   const fixesKvm = settings.fixKvm && settings.accel !== "tcg";
   const beforeFix = fixesKvm ? (kvmMode: string) => rememberStep({ kvmMode }) : null;
-  const host = await checkHost(paths.state, beforeFix, signal);
+  const host = await checkHost(paths.state, isBuiltHere(plan.image), beforeFix, signal);
   sayAcceleration(settings, host);
   // Only now it is known what a saved machine must agree with.
   const { image, template } = await entriesOfHost(paths.state, settings, plan, host);

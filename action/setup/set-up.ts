@@ -28,5 +28,5 @@ export async function setUp(): Promise<void> {
 async function readyHost(state: string): Promise<Diagnosis> {
   const beforeFix = (kvmMode: string) => rememberStep({ kvmMode });
   const fix = getBooleanInput("fix-kvm") ? beforeFix : null;
-  return await checkHost(state, fix, AbortSignal.timeout(hostMs));
+  return await checkHost(state, true, fix, AbortSignal.timeout(hostMs));
 }
