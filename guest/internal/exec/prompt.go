@@ -31,7 +31,7 @@ func (c *command) prompt(reply []byte, started time.Time) bool {
 	if !c.process.reap() {
 		_ = c.st.SendLine(reply, false)
 		reply = nil
-		if !renewed.Load() || !renewed.Swap(false) || c.req.Stdin || !c.waitLonger() {
+		if !renewed.Load() || !renewed.Swap(false) || c.req.Stdin || !c.waitLonger(started) {
 			return false
 		}
 	}
@@ -101,7 +101,7 @@ const (
 )
 
 // waitLonger waits until the command has ended, false: it has something to say, or goes on.
-func (c *command) waitLonger() bool {
+func (c *command) waitLonger(started time.Time) bool {
 	if c.process.pidfd < 0 {
 		return false
 	}
@@ -112,7 +112,11 @@ func (c *command) waitLonger() bool {
 	for i, fd := range []int{c.process.pidfd, c.io.ours[1], c.io.ours[2]} {
 		poll.fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
-	for deadline := time.Now().Add(longerWait); time.Now().Before(deadline); runtime.Gosched() {
+	limit := longerWait
+	if t := time.Duration(c.req.TimeoutMS) * time.Millisecond; t > 0 {
+		limit = min(limit, t-time.Since(started))
+	}
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); runtime.Gosched() {
 		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll.fds[0])), uintptr(len(poll.fds)), uintptr(unsafe.Pointer(&poll.timeout)), 0, 0, 0)
 		if c.process.reap() {
 			return true

@@ -147,7 +147,7 @@ func (c *command) follow(started time.Time) {
 	if c.io.stderr != nil {
 		pumps = append(pumps, startPump(out, wire.KindStderr, c.io.stderr, &c.kept))
 	}
-	timeout := c.armTimeout()
+	timeout := c.armTimeout(started)
 	c.process.wait()
 	ended := time.Now()
 	if timeout != nil {
@@ -162,11 +162,12 @@ func (c *command) follow(started time.Time) {
 	c.report(out, started, ended, drained)
 }
 
-func (c *command) armTimeout() *time.Timer {
+func (c *command) armTimeout(started time.Time) *time.Timer {
 	if c.req.TimeoutMS == 0 {
 		return nil
 	}
-	return time.AfterFunc(time.Duration(c.req.TimeoutMS)*time.Millisecond, func() {
+	left := time.Duration(c.req.TimeoutMS)*time.Millisecond - time.Since(started)
+	return time.AfterFunc(left, func() {
 		if c.process.signalRunning(unix.SIGTERM) {
 			c.timedOut.Store(true)
 			// The whole group: also what outlives its leader.
