@@ -12,6 +12,7 @@ interface StartOptions extends WorkspaceOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly kernel?: string;
+  readonly fromSnapshot?: string;
   readonly wait?: true;
   readonly waitTimeout?: string;
 }
@@ -21,6 +22,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--memory <MiB>", "Guest memory, for this start")
     .option("--cpus <n>", "Virtual CPUs, for this start")
     .option("--kernel <name|path>", "Guest kernel, for this start")
+    .option("--from-snapshot <tag>", "Go back to a snapshot of it, memory and disk")
     .option("--wait", "Wait until the workspace has ended")
     .option("--wait-timeout <duration>", "Bound on that")
     .addHelpText(
@@ -35,7 +37,7 @@ Examples:
     )
     .action(async (given: string | undefined, options: StartOptions) => {
       const name = workspaceName("start", given, options);
-      const { memory, cpus, kernel, waitTimeout } = options;
+      const { memory, cpus, kernel, waitTimeout, fromSnapshot } = options;
       const change = {
         ...(memory === undefined ? {} : { memoryMib: countFlag("--memory", memory) }),
         ...(cpus === undefined ? {} : { cpus: countFlag("--cpus", cpus) }),
@@ -46,7 +48,11 @@ Examples:
       const opened = engine.createEngine(engine.stateLayout(options));
       await withProgress(terminal, "start", async (op) => {
         const onOutput = (_stream: string, data: Uint8Array) => terminal.writeErr(data);
-        const started = await engine.startWorkspace(op, opened, name, { onOutput, change });
+        const started = await engine.startWorkspace(op, opened, name, {
+          onOutput,
+          change,
+          fromSnapshot,
+        });
         started.close();
         const status = await workspaceStatus(op, opened.layout, name);
         await terminal.writeOut(

@@ -17,7 +17,14 @@ import { checkHostRoom } from "../host-room.ts";
 import { prepare } from "../prepare.ts";
 import { requestOf } from "../run-plan.ts";
 import { lockOf, nameTaken } from "./held-dir.ts";
-import { capturedDir, homeOf, keepCaptured, type WorkspaceRecord, writeRecord } from "./record.ts";
+import {
+  capturedDir,
+  freshMachineDir,
+  homeOf,
+  keepCaptured,
+  type WorkspaceRecord,
+  writeRecord,
+} from "./record.ts";
 
 /**
  * Makes a workspace of a plan: fetches its image and kernel, reads its host files, records all of it, and starts
@@ -180,8 +187,4 @@ async function shareCaptured(
 /** What of a plan is worth keeping: its source and the notes about it were for whoever wrote it. */
 function recorded(plan: RunPlan): RunPlan {
   return { ...plan, source: null, given: [], notes: [] };
-}
-
-function freshMachineDir(): string {
-  return `machine-${randomHex(4)}`;
 }

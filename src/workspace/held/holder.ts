@@ -1,8 +1,10 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CleanupStack } from "../../base/cleanup.ts";
 import { errorJson } from "../../base/error-json.ts";
 import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../../base/op.ts";
+import type { StateLayout } from "../../host/state-layout.ts";
 import { listenUnix } from "../../host/unix-socket.ts";
 import type { DispatchResult } from "../dispatch.ts";
 import type { Engine } from "../engine.ts";
@@ -11,7 +13,14 @@ import { ControlServer } from "./control-server.ts";
 import { type Hold, takeHold } from "./held-dir.ts";
 import { HeldMachine } from "./held-machine.ts";
 import type { RunOrder, StartOrder } from "./order.ts";
-import { homeOf, requireRecord, type WorkspaceRecord } from "./record.ts";
+import {
+  freshMachineDir,
+  homeOf,
+  machinePath,
+  requireRecord,
+  type WorkspaceRecord,
+  writeRecord,
+} from "./record.ts";
 import { type StartedMachine, startMachine } from "./start-machine.ts";
 import { type StateNote, type WorkspaceState, writeState } from "./state.ts";
 
@@ -72,12 +81,17 @@ export async function holdWorkspace(
   let held: HeldMachine;
   try {
     // Read under the hold: whoever held it before may have changed it.
-    const record = await requireRecord(layout, name);
+    const before = await requireRecord(layout, name);
+    // Back to a machine of its own: the disk that it has now stays until the other one runs.
+    const isReturn = order.from?.workspace === name;
+    const record = isReturn ? { ...before, machineDir: freshMachineDir(), isSetUp: true } : before;
+    if (isReturn) undo.defer(() => removeUnused(layout, before, record));
     const started =
       order.run === null
         ? await startMachine(op, engine, record, hold, order, starter.onOutput, machine)
         : await runFirst(engine, record, hold, order.run, starter);
     machine.defer(() => started.workspace.close());
+    if (isReturn) await writeRecord(layout, record);
     held = new HeldMachine(life, engine, started, record, note);
     const server = new ControlServer(held, life.clock);
     const socket = join(homeOf(layout, name), socketFile);
@@ -118,4 +132,17 @@ async function runFirst(
   await starter.onResult(result);
   if (started === null) throw runEnded(record.name);
   return started;
+}
+
+/** Removes the machine's directory that the record does not name. */
+async function removeUnused(
+  layout: StateLayout,
+  ...records: readonly WorkspaceRecord[]
+): Promise<void> {
+  const [first] = records;
+  if (first === undefined) return;
+  const now = await requireRecord(layout, first.name);
+  for (const each of records.filter(({ machineDir }) => machineDir !== now.machineDir)) {
+    await rm(machinePath(layout, each), { recursive: true, force: true, maxRetries: 3 });
+  }
 }

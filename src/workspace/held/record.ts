@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, MicroagentError } from "../../base/errors.ts";
-import { safeNamePattern } from "../../base/ids.ts";
+import { randomHex, safeNamePattern } from "../../base/ids.ts";
 import { fileError } from "../../host/file-error.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
@@ -34,6 +34,11 @@ export interface WorkspaceRecord {
 export interface CapturedPlace {
   readonly guestPath: string;
   readonly mode: number;
+}
+
+/** A name for the directory of another machine of a workspace. */
+export function freshMachineDir(): string {
+  return `machine-${randomHex(4)}`;
 }
 
 export const recordFile = "workspace.json";

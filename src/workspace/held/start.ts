@@ -12,6 +12,8 @@ import { wrongState } from "./wrong-state.ts";
 export interface StartOptions extends LaunchOptions {
   /** For this start only. */
   readonly change?: StartChange | undefined;
+  /** Tag of a snapshot of its own to go back to, disk included, instead of booting. */
+  readonly fromSnapshot?: string | undefined;
 }
 
 /**
@@ -30,7 +32,8 @@ export async function startWorkspace(
   if (liveStates.includes(state)) throw wrongState(name, state, "be started");
   // Whoever held it and was killed may have left a lease.
   await collectLeases(op, layout);
-  const order = { from: null, change: options.change ?? {}, run: null };
+  const { change = {}, fromSnapshot: tag } = options;
+  const order = { from: tag === undefined ? null : { workspace: name, tag }, change, run: null };
   await launchHolder(op, layout, name, order, launch, options);
   return await attachWorkspace(op, layout, name);
 }

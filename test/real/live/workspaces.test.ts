@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { singleFileTree } from "../../../src/agent/tree.ts";
@@ -157,7 +157,16 @@ describe("a workspace that outlives its commands", () => {
       );
       await using twice = await startWorkspace(op, bench.engine, "second");
       expect(await sh(op, twice, "cat /two")).toBe("two\n");
-      expect((await inspectWorkspace(bench.layout, "first")).snapshots).toEqual(["good"]);
+      await haltWorkspace(op, bench.layout, "first");
+      const nowhere = startWorkspace(op, bench.engine, "first", { fromSnapshot: "none" });
+      await expect(nowhere).rejects.toMatchObject({ code: "snapshot_not_found" });
+      await using back = await startWorkspace(op, bench.engine, "first", { fromSnapshot: "good" });
+      expect(await sh(op, back, "cat /when; ls /more 2>&1 | wc -l")).toBe("before\n1\n");
+      const { snapshots, path } = await inspectWorkspace(bench.layout, "first");
+      expect(snapshots).toEqual(["good"]);
+      expect((await readdir(path)).filter((each) => each.startsWith("machine-"))).toHaveLength(2);
+      await haltWorkspace(op, bench.layout, "first");
+      expect((await readdir(path)).filter((each) => each.startsWith("machine-"))).toHaveLength(1);
       for (const name of ["first", "second", "third"]) {
         await deleteWorkspace(op, bench.layout, name, { force: true });
       }
