@@ -16,9 +16,11 @@ const guest = join(dirname(dirname(fileURLToPath(import.meta.url))), "guest");
 const out = join(guest, "bin");
 const stampPath = join(out, "sources.sha256");
 const architectures = ["amd64", "arm64"];
+/** The agent, and its network process. */
+const programs = ["agent", "network"];
 const goVersionMin = [1, 26];
 
-const targetOf = (arch) => join(out, `microagent-agent-linux-${arch}`);
+const targetOf = (program, arch) => join(out, `microagent-${program}-linux-${arch}`);
 
 /** The files the binaries are made from, in a fixed order. */
 function sources() {
@@ -66,12 +68,21 @@ function goVersion() {
   return text;
 }
 
-function build(arch) {
-  const target = targetOf(arch);
+function build(program, arch) {
+  const target = targetOf(program, arch);
   const temporary = `${target}.${process.pid}`;
   execFileSync(
     "go",
-    ["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0", "-o", temporary, "./cmd/agent"],
+    [
+      "build",
+      "-trimpath",
+      "-buildvcs=false",
+      "-ldflags",
+      "-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0",
+      "-o",
+      temporary,
+      `./cmd/${program}`,
+    ],
     {
       cwd: guest,
       stdio: "inherit",
@@ -82,17 +93,21 @@ function build(arch) {
 }
 
 mkdirSync(out, { recursive: true });
+const targets = programs.flatMap((program) => architectures.map((arch) => [program, arch]));
 const wanted = fingerprint(goVersion());
 const built = existsSync(stampPath) ? readFileSync(stampPath, "utf8") : "";
-if (built === wanted && architectures.every((arch) => existsSync(targetOf(arch)))) {
+if (built === wanted && targets.every(([program, arch]) => existsSync(targetOf(program, arch)))) {
   process.stderr.write("build-guest: up to date\n");
 } else {
-  for (const arch of architectures) {
-    process.stderr.write(`build-guest: ${arch}\n`);
+  for (const [program, arch] of targets) {
+    process.stderr.write(`build-guest: ${program} ${arch}\n`);
     try {
-      build(arch);
+      build(program, arch);
     } catch (error) {
-      fail(`The build for "${arch}" failed with exit code ${error.status}`, "See the lines above");
+      fail(
+        `The build of "${program}" for "${arch}" failed with exit code ${error.status}`,
+        "See the lines above",
+      );
     }
   }
   writeFileSync(stampPath, wanted);

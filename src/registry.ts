@@ -49,7 +49,13 @@ export function createEngine(
         return found === undefined ? null : await kernels.resolve(op, found.name);
       },
       initramfs: async (op, kernel) =>
-        await ensureInitramfs(op, layout, kernel, await guestAgentPath(kernel.image.arch)),
+        await ensureInitramfs(
+          op,
+          layout,
+          kernel,
+          await guestProgram("agent", kernel.image.arch),
+          await guestProgram("network", kernel.image.arch),
+        ),
     },
     supervisors: {
       async select(op, request) {
@@ -80,9 +86,12 @@ async function holderProgram(): Promise<HolderProgram> {
 
 const goArch = { x86_64: "amd64", aarch64: "arm64" } as const;
 
-/** The guest agent's binary: beside the sources, or in the installed package. */
-async function guestAgentPath(arch: keyof typeof goArch): Promise<string> {
-  const name = `guest/bin/microagent-agent-linux-${goArch[arch]}`;
+/** A binary of the guest agent: beside the sources, or in the installed package. */
+async function guestProgram(
+  program: "agent" | "network",
+  arch: keyof typeof goArch,
+): Promise<string> {
+  const name = `guest/bin/microagent-${program}-linux-${goArch[arch]}`;
   const places = [`../${name}`, `../../${name}`].map((each) =>
     fileURLToPath(new URL(each, import.meta.url)),
   );

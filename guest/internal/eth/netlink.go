@@ -1,4 +1,4 @@
-package net
+package eth
 
 import (
 	"encoding/binary"

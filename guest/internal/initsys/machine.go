@@ -1,14 +1,14 @@
 package initsys
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"microagent.dev/guest/internal/exec"
-	"microagent.dev/guest/internal/net"
+	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/netproc"
 	"microagent.dev/guest/internal/server"
-	"microagent.dev/guest/internal/services"
-	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -17,10 +17,10 @@ type machine struct {
 	modulesTook time.Duration
 	loaded      chan struct{} // closed when the modules are
 	box         exec.Box
-	up          uplink.Uplink
-	net         atomic.Pointer[net.Network] // nil: no network
-	services    *services.Services
-	asked       ways
+	port        int // descriptor of the port to the host
+	session     atomic.Pointer[mux.Session]
+	net         atomic.Pointer[netproc.Process] // nil: neither network nor services
+	asked       atomic.Pointer[ways]
 	root        *root // nil until the root is switched
 	named       wire.Identity
 
@@ -33,12 +33,24 @@ type machine struct {
 
 func (*machine) Hello() wire.GuestHello { return server.DescribeMachine() }
 
-func (m *machine) Uplink() *uplink.Uplink { return &m.up }
+// SessionBegan gives the frames of streams that we have opened to the process that did.
+func (m *machine) SessionBegan(s *mux.Session) {
+	s.Opened = m.forward
+	m.session.Store(s)
+	if n := m.net.Load(); n != nil {
+		n.Began(s)
+	}
+}
+
+func (m *machine) forward(h mux.Header, in *mux.Reader) error {
+	return m.net.Load().Forward(h, in)
+}
 
 // SessionEnded ends what processes have open to a host that is gone; the next one finds all closed.
 func (m *machine) SessionEnded() {
+	m.session.Store(nil)
 	if n := m.net.Load(); n != nil {
-		n.Reset()
+		n.Ended()
 	}
 }
 
@@ -86,7 +98,7 @@ func (m *machine) Configure(c *wire.Configure) (server.Timings, *wire.Failure) {
 	if failure := m.reach(c.Network, c.Services); failure != nil {
 		return server.Timings{}, failure
 	}
-	m.asked = ways{c.Network, c.Services}
+	m.asked.Store(&ways{c.Network, c.Services})
 	m.named = wire.Identity{Hostname: c.Hostname, Hosts: c.Hosts}
 	return server.Timings{Modules: m.modulesTook, Root: rootTook, Total: time.Since(from)}, nil
 }
@@ -96,20 +108,25 @@ func (m *machine) reach(network *wire.Network, listen *wire.Services) *wire.Fail
 	if old := m.net.Swap(nil); old != nil {
 		old.Close()
 	}
-	if m.services != nil {
-		m.services.Close()
-		m.services = nil
+	if network == nil && listen == nil {
+		return nil
 	}
-	var failure *wire.Failure
-	if network != nil {
-		opened, failure := net.Open(network, &m.up)
-		if failure != nil {
-			return failure
+	opened, failure := netproc.Open(network, listen, m.root.network, m.port, m.session.Load())
+	if failure != nil {
+		return failure
+	}
+	m.net.Store(opened)
+	return nil
+}
+
+// Addresses are those that the machine was told to have.
+func (m *machine) Addresses() (own []netip.Addr) {
+	if c := m.asked.Load(); c != nil && c.network != nil {
+		for _, a := range []wire.Addressing{c.network.IPv4, c.network.IPv6} {
+			if a.Address.IsValid() {
+				own = append(own, a.Address.Addr())
+			}
 		}
-		m.net.Store(opened)
 	}
-	if listen != nil {
-		m.services, failure = services.Open(listen, &m.up)
-	}
-	return failure
+	return own
 }

@@ -14,6 +14,10 @@ const killWait = 2 * time.Second
 // PowerOff ends every process, lets go of the disks and turns the machine off.
 func (m *machine) PowerOff(grace time.Duration) {
 	thaw()
+	// Its process would be started again.
+	if n := m.net.Swap(nil); n != nil {
+		n.Close()
+	}
 	_ = unix.Kill(-1, unix.SIGTERM)
 	_ = unix.Kill(-1, unix.SIGCONT)
 	if !waitAlone(grace, func() {}) {

@@ -36,11 +36,11 @@ func (m *machine) Resume(r *wire.Resume) *wire.Failure {
 		}
 	}
 	asked := ways{r.Network, r.Services}
-	if !asked.same(m.asked) {
+	if !asked.same(*m.asked.Load()) {
 		if failure := m.reach(r.Network, r.Services); failure != nil {
 			return failure
 		}
-		m.asked = asked
+		m.asked.Store(&asked)
 	}
 	m.letGo()
 	return nil

@@ -9,12 +9,16 @@ import (
 )
 
 // root remembers both sides of the switch, so that power-off can let go of the file systems.
-type root struct{ initramfs, overlay int }
+type root struct {
+	initramfs, overlay int
+	network            int // the network process's program, which has no name any more; -1: there is none
+}
 
 const (
 	basePath    = "/.base"
 	upperPath   = "/.upper"
 	overlayPath = "/.root"
+	networkPath = "/network"
 )
 
 // switchRoot joins base and upper and makes the result the root of everything, in a way that leaves
@@ -55,7 +59,7 @@ func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
 	}
 	mounted = append(mounted, overlayPath)
 
-	r := &root{}
+	r := &root{network: -1}
 	var err error
 	if r.initramfs, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
 		r.overlay, err = unix.Open(overlayPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -65,6 +69,9 @@ func switchRoot(c *wire.Configure) (*root, *wire.Failure) {
 	}
 	// The overlay holds its layers itself; without these mounts it is the last user of their disks.
 	keepExtra()
+	if r.network, err = unix.Open(networkPath, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		r.network = -1
+	}
 	freeInitramfs()
 	for _, path := range []string{basePath, upperPath, "/sys", "/proc", "/dev"} {
 		_ = unix.Unmount(path, unix.MNT_DETACH)
@@ -156,6 +163,7 @@ func mountExtra(m wire.Mount) *wire.Failure {
 // freeInitramfs gives back the memory of files that nobody needs again.
 func freeInitramfs() {
 	_ = unix.Unlink("/init")
+	_ = unix.Unlink(networkPath)
 	for _, name := range names("/modules") {
 		_ = unix.Unlink("/modules/" + name)
 	}

@@ -39,6 +39,7 @@ func Run() {
 		fault.Log("cannot open port " + portName + ": " + err.Error())
 		return
 	}
+	m.port = fd
 	exec.Prepare()
 	conn, err := port.New(fd, fd)
 	if err != nil {

@@ -31,6 +31,12 @@ type Session struct {
 	closing atomic.Bool
 	control atomic.Int32 // session frames waiting to be written
 
+	// Opened, when set, takes the frames of the streams that this side opens: another process does. It is
+	// called for one frame after the other and must take the h.Length bytes of a data frame from in.
+	Opened func(h Header, in *Reader) error
+	// Changed, when set, hears of every stream of ours that begins and ends.
+	Changed func(id uint32, open bool)
+
 	mu      sync.Mutex
 	streams map[uint32]*Stream
 	opened  int    // how many of them are ours
@@ -42,6 +48,19 @@ type Session struct {
 func NewSession(in *Reader, out io.Writer, handle func(*Stream)) *Session {
 	return &Session{in: in, out: out, handle: handle, streams: map[uint32]*Stream{}, nextID: 2}
 }
+
+// StartAt makes the next stream we open have this even number.
+func (s *Session) StartAt(id uint32) { s.nextID = id }
+
+// Stop waits until nothing is being written and lets nothing be written any more.
+func (s *Session) Stop() {
+	s.closing.Store(true)
+	s.write.Lock()
+	s.write.Unlock()
+}
+
+// Write sends whole frames that somebody else has made.
+func (s *Session) Write(frames []byte) error { return s.send(frames) }
 
 // Serve reads frames until the link ends or breaks the protocol, and says why it stopped. Bytes
 // that are no frame stay in the reader.
@@ -88,6 +107,9 @@ func (s *Session) loop() error {
 }
 
 func (s *Session) streamFrame(h Header) error {
+	if s.Opened != nil && h.StreamID%2 == 0 {
+		return s.Opened(h, s.in)
+	}
 	s.mu.Lock()
 	st := s.streams[h.StreamID]
 	opened := false
@@ -205,6 +227,9 @@ func (s *Session) forget(st *Stream) {
 		delete(s.streams, st.id)
 		if st.id%2 == 0 {
 			s.opened--
+			if s.Changed != nil {
+				s.Changed(st.id, false)
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -228,6 +253,9 @@ func (s *Session) Open(line []byte) (*Stream, error) {
 	s.nextID += 2
 	s.streams[st.id] = st
 	s.opened++
+	if s.Changed != nil {
+		s.Changed(st.id, true)
+	}
 	s.mu.Unlock()
 	frame := make([]byte, HeaderBytes, HeaderBytes+len(line))
 	Header{Type: TypeData, Flags: FlagSYN, StreamID: st.id, Length: uint32(len(line))}.Put(frame)

@@ -6,13 +6,16 @@ import (
 	"sync"
 )
 
-// frameDataBytes keeps a data frame with its header in 32 KiB, the most one write to a virtio port
-// takes.
-const frameDataBytes = 32<<10 - HeaderBytes
+// writeBytes is the most that one write to a virtio port takes. Whoever shares the port relies on every
+// write being whole frames in one piece.
+const writeBytes = 32 << 10
+
+// frameDataBytes leaves room for the frame's header and for the one that ends the stream.
+const frameDataBytes = writeBytes - 2*HeaderBytes
 
 // FrameBufferBytes is a buffer that travels in one write: header space, a frame header of the
 // protocol above and its payload.
-const FrameBufferBytes = 32 << 10
+const FrameBufferBytes = HeaderBytes + frameDataBytes
 
 // Stream is one flow-controlled stream, whoever opened it.
 type Stream struct {
@@ -34,6 +37,9 @@ type Stream struct {
 	err       error // reset or session end
 	land      landing
 }
+
+// ID is the stream's number in its session.
+func (st *Stream) ID() uint32 { return st.id }
 
 func newStream(s *Session, id uint32) *Stream {
 	st := &Stream{s: s, id: id, window: WindowBytes, inWindow: WindowBytes, outWindow: WindowBytes}

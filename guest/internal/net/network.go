@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
+	"microagent.dev/guest/internal/eth"
 	"microagent.dev/guest/internal/fault"
 	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
@@ -20,8 +21,7 @@ import (
 const (
 	// connectionsMax bounds TCP connections and attempts; the host's limit is below it.
 	connectionsMax = 512
-	// packetBytesMax lets a packet with its header fit the largest buffer that is used again.
-	packetBytesMax = 65520
+	packetBytesMax = eth.PacketBytesMax
 	// smallPacket is up to where a copy costs less than a large buffer held.
 	smallPacket = 4 << 10
 )
@@ -35,6 +35,10 @@ type Network struct {
 	notices   notices
 	questions atomic.Int32
 
+	// Named, when set, hears which connection a stream of the host is.
+	Named func(stream uint32, src, dst netip.AddrPort)
+
+	taking    sync.Mutex
 	stack     *stack.Stack // made with the first packet that needs one
 	forwarder *tcp.Forwarder
 
@@ -42,21 +46,6 @@ type Network struct {
 	pending map[stack.TransportEndpointID][]byte // attempts that wait for the host, and what an error quotes
 	conns   map[*connection]struct{}
 	udp     map[udpKey]*udpFlow
-}
-
-// Open creates the interface, gives it addresses and routes, and serves it.
-func Open(c *wire.Network, up *uplink.Uplink) (*Network, *wire.Failure) {
-	dev, failure := openTUN(c.Interface)
-	if failure != nil {
-		return nil, failure
-	}
-	shown := *c
-	shown.MTU = min(c.MTU, packetBytesMax)
-	if failure := plumb(&shown); failure != nil {
-		_ = dev.Close()
-		return nil, failure
-	}
-	return Serve(dev, &shown, up), nil
 }
 
 // Serve takes the packets of a device until it is closed.
@@ -103,9 +92,11 @@ func (n *Network) run() {
 		size, err := n.dev.Read(view.AsSlice())
 		if err != nil {
 			n.Reset()
+			n.taking.Lock()
 			if n.stack != nil {
 				n.stack.Close()
 			}
+			n.taking.Unlock()
 			return
 		}
 		if n.take(view, size) {
@@ -116,6 +107,8 @@ func (n *Network) run() {
 
 // take handles the packet in the first size bytes of view and says whether it kept the view.
 func (n *Network) take(view *buffer.View, size int) (kept bool) {
+	n.taking.Lock()
+	defer n.taking.Unlock()
 	defer func() {
 		if cause := recover(); cause != nil {
 			fault.Report("a packet", cause)

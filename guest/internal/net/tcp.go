@@ -72,6 +72,9 @@ func (n *Network) connect(r *tcp.ForwarderRequest) {
 		}
 		return
 	}
+	if n.Named != nil {
+		n.Named(st.ID(), netip.AddrPortFrom(src, id.RemotePort), netip.AddrPortFrom(dst, id.LocalPort))
+	}
 	f := &connection{n: n, st: st}
 	ep, failure := r.CreateEndpoint(&f.queue)
 	if failure == nil {

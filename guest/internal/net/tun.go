@@ -6,14 +6,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"microagent.dev/guest/internal/wire"
-)
-
-const (
-	tunPath = "/dev/net/tun"
-	// tunChecksum (TUN_F_CSUM): the kernel may leave checksums out.
-	tunChecksum = 1
 )
 
 // tun is a TUN device.
@@ -22,26 +14,8 @@ type tun struct {
 	fd   int
 }
 
-// openTUN creates the interface.
-func openTUN(name string) (*tun, *wire.Failure) {
-	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, wire.AsFailure(err, "open", tunPath)
-	}
-	request, err := unix.NewIfreq(name)
-	if err == nil {
-		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
-	}
-	if err == nil {
-		err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tunChecksum)
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, wire.AsFailure(err, "create the interface", name)
-	}
-	return &tun{os.NewFile(uintptr(fd), tunPath), fd}, nil
-}
+// NewTUN takes over the non-blocking descriptor of a TUN device.
+func NewTUN(fd int) Device { return &tun{os.NewFile(uintptr(fd), "tun"), fd} }
 
 func (t *tun) Read(p []byte) (int, error) { return t.file.Read(p) }
 

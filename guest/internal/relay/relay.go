@@ -3,7 +3,7 @@ package relay
 
 import (
 	"io"
-	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 
@@ -12,13 +12,10 @@ import (
 	"microagent.dev/guest/internal/wire"
 )
 
-// addressesMax bounds how many addresses of the machine are tried.
-const addressesMax = 16
-
 // Connect serves the host's wish to reach a TCP port of the machine: whatever address a service
-// listens on, loopback first.
-func Connect(st *mux.Stream, c *wire.Connect) {
-	conn, err := dial(c.Port)
+// listens on, loopback first, then the machine's own.
+func Connect(st *mux.Stream, c *wire.Connect, own []netip.Addr) {
+	conn, err := dial(c.Port, own)
 	if err != nil {
 		failure := wire.Fail(wire.Refused, "Nothing listens on port "+strconv.Itoa(c.Port))
 		_ = st.SendLine(failure.Reply().Line(), true)
@@ -33,17 +30,10 @@ func Connect(st *mux.Stream, c *wire.Connect) {
 	Join(conn, st)
 }
 
-func dial(port int) (*net.TCPConn, error) {
-	targets := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	own, _ := net.InterfaceAddrs()
-	for _, a := range own {
-		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() && len(targets) < addressesMax {
-			targets = append(targets, n.IP)
-		}
-	}
+func dial(port int, own []netip.Addr) (*socket, error) {
 	var first error
-	for _, ip := range targets {
-		conn, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: ip, Port: port})
+	for _, ip := range append([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, own...) {
+		conn, err := dialTCP(netip.AddrPortFrom(ip, uint16(port)))
 		if err == nil {
 			return conn, nil
 		}
@@ -55,13 +45,13 @@ func dial(port int) (*net.TCPConn, error) {
 }
 
 // abort ends a connection with a reset.
-func abort(conn *net.TCPConn) {
+func abort(conn Socket) {
 	_ = conn.SetLinger(0)
 	_ = conn.Close()
 }
 
 // Join carries both directions until both have ended; a failure of one side resets the other.
-func Join(conn *net.TCPConn, st *mux.Stream) {
+func Join(conn Socket, st *mux.Stream) {
 	var once sync.Once
 	fail := func() {
 		once.Do(func() {
@@ -98,7 +88,7 @@ func guard(fail func()) {
 
 var frames = sync.Pool{New: func() any { return new([mux.FrameBufferBytes]byte) }}
 
-func upload(conn *net.TCPConn, st *mux.Stream) error {
+func upload(conn Socket, st *mux.Stream) error {
 	frame := frames.Get().(*[mux.FrameBufferBytes]byte)
 	defer frames.Put(frame)
 	for {
@@ -118,7 +108,7 @@ func upload(conn *net.TCPConn, st *mux.Stream) error {
 	}
 }
 
-func download(conn *net.TCPConn, st *mux.Stream) error {
+func download(conn Socket, st *mux.Stream) error {
 	for {
 		view, err := st.Fill()
 		if err == io.EOF {

@@ -20,7 +20,7 @@ func reach(t *testing.T, port int) *yamux.Stream {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { Connect(st, &wire.Connect{Port: port}) }).Serve()
+		_ = mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { Connect(st, &wire.Connect{Port: port}, nil) }).Serve()
 	}()
 	cfg := yamux.DefaultConfig()
 	cfg.LogOutput = io.Discard

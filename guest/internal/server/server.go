@@ -4,6 +4,7 @@ package server
 import (
 	"bytes"
 	"io"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,6 @@ import (
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/port"
 	"microagent.dev/guest/internal/relay"
-	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/watch"
 	"microagent.dev/guest/internal/wire"
 )
@@ -26,10 +26,12 @@ type Machine interface {
 	Hello() wire.GuestHello
 	// Configure mounts the root and sets identity; it is called until it succeeds once.
 	Configure(*wire.Configure) (Timings, *wire.Failure)
-	// Uplink is how the machine asks the host.
-	Uplink() *uplink.Uplink
+	// SessionBegan is called before the session's first frame; whoever opens streams to the host does it in there.
+	SessionBegan(*mux.Session)
 	// SessionEnded resets whatever depends on the host that is gone.
 	SessionEnded()
+	// Addresses are the machine's own, but for loopback.
+	Addresses() []netip.Addr
 	// Box is where commands run.
 	Box() *exec.Box
 	// Quiesce stops what commands have started and brings the disks up to date.
@@ -77,10 +79,8 @@ func (s *Server) Run(in *mux.Reader, conn *port.Conn) error {
 	}
 	s.session.Add(1)
 	session := mux.NewSession(in, conn, s.serve)
-	up := s.machine.Uplink()
-	up.Attach(session)
+	s.machine.SessionBegan(session)
 	err = session.Serve()
-	up.Detach()
 	// Rarely: waking a writer is much code for a machine that was just started from a saved one.
 	if !session.Idle() {
 		conn.StopWriting()
@@ -183,7 +183,7 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 	case req.Op == "purge_secrets":
 		s.purgeSecrets(st)
 	case req.Connect != nil:
-		relay.Connect(st, req.Connect)
+		relay.Connect(st, req.Connect, s.machine.Addresses())
 	case req.Wait != nil:
 		watch.Serve(st, req.Wait)
 	case req.Remove != nil:

@@ -1,13 +1,13 @@
 package server
 
 import (
+	"net/netip"
 	"os"
 	"time"
 
 	"microagent.dev/guest/internal/exec"
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/port"
-	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -15,14 +15,16 @@ import (
 // itself and ends instead of powering off.
 type process struct {
 	box exec.Box
-	up  uplink.Uplink
 }
 
 func (*process) Hello() wire.GuestHello { return DescribeMachine() }
 
 func (*process) Configure(*wire.Configure) (Timings, *wire.Failure) { return Timings{}, nil }
 
-func (p *process) Uplink() *uplink.Uplink { return &p.up }
+// SessionBegan: a process has nobody who would ask the host.
+func (*process) SessionBegan(*mux.Session) {}
+
+func (*process) Addresses() []netip.Addr { return nil }
 
 func (*process) SessionEnded() {}
 

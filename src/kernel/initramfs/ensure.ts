@@ -15,10 +15,10 @@ import { removeUnused } from "./remove-unused.ts";
 const refreshMs = 24 * 3_600_000;
 
 /** Raise when the archive's shape changes: the cache is keyed by it. */
-const shapeRevision = 1;
+const shapeRevision = 2;
 
 /**
- * Path of an initramfs with the agent as its init and the kernel's modules, made once per content.
+ * Path of an initramfs with the agent as its init, its network process and the kernel's modules, made once per content.
  * `host_tool_missing` when the agent was not built; `store_corrupt` when a module is not what its
  * record says.
  */
@@ -27,22 +27,29 @@ export async function ensureInitramfs(
   layout: StateLayout,
   kernel: InstalledKernel,
   agentPath: string,
+  networkPath: string | null = null,
 ): Promise<string> {
   const agent = await op.race(readAgent(agentPath));
-  const path = join(layout.cache, `initramfs-${contentKey(kernel, agent)}.cpio`);
+  const network = networkPath === null ? null : await op.race(readAgent(networkPath));
+  const path = join(layout.cache, `initramfs-${contentKey(kernel, agent, network)}.cpio`);
   if (await isThere(op, path)) return path;
   await ensurePrivateDir(layout.cache);
-  const entries = await initramfsEntries(op, kernel, agent);
+  const entries = await initramfsEntries(op, kernel, agent, network);
   await op.race(writeFileAtomic(path, writeCpio(entries)));
   await removeUnused(op, layout.cache);
   return path;
 }
 
-function contentKey(kernel: InstalledKernel, agent: Uint8Array): string {
+function contentKey(
+  kernel: InstalledKernel,
+  agent: Uint8Array,
+  network: Uint8Array | null,
+): string {
   const hash = createHash("sha256");
   hash.update(`shape ${shapeRevision}\n`);
   for (const { file, sha256, phase } of kernel.modules) hash.update(`${file} ${sha256} ${phase}\n`);
-  hash.update("agent\n").update(agent);
+  hash.update(`agent ${agent.length}\n`).update(agent);
+  if (network !== null) hash.update("network\n").update(network);
   return hash.digest("hex").slice(0, 32);
 }
 

@@ -19,19 +19,23 @@ const devices: readonly CpioEntry[] = [
 ];
 
 /**
- * What the initramfs holds: `/init`, and for a kernel with modules `/modules/order` (to load before
+ * What the initramfs holds: `/init`, `/network` (the agent's network process), and for a kernel with modules `/modules/order` (to load before
  * anything else) and `/modules/extra` (later), one file name of `/modules` per line, in load order.
  */
 export async function initramfsEntries(
   op: Op,
   kernel: InstalledKernel,
   agent: Uint8Array,
+  network: Uint8Array | null,
 ): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [
     ...directories,
     ...devices,
     { kind: "file", path: "init", mode: 0o755, data: agent },
   ];
+  if (network !== null) {
+    entries.push({ kind: "file", path: "network", mode: 0o755, data: network });
+  }
   if (kernel.modulesDir === null || kernel.modules.length === 0) return entries;
   entries.push({ kind: "directory", path: "modules", mode: 0o755 });
   entries.push(list("modules/order", kernel.modules, "boot"));
