@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"microagent.dev/guest/internal/fault"
 	"microagent.dev/guest/internal/ledger"
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/net"
@@ -55,9 +56,7 @@ func Run(words []string) error {
 		p.net.Named = p.ledger.Connection
 		p.net.Cut(args.Cut)
 	}
-	if err := services.Serve(file(args.Secrets, netproc.SecretsFD), file(args.Mediation, netproc.MediationFD), &p.up); err != nil {
-		return err
-	}
+	go p.serveSockets(args)
 	go p.obey()
 	if args.Died && p.net != nil {
 		go p.net.TellDeath()
@@ -115,7 +114,25 @@ func (p *process) serve(in *mux.Reader, conn *port.Shared) error {
 	}
 }
 
+// sessionWait bounds the wait for the host of what came before there was a session: what woke this process did.
 const sessionWait = 2 * time.Second
+
+func (p *process) await() {
+	select {
+	case <-p.ready:
+	case <-time.After(sessionWait):
+	}
+}
+
+// serveSockets takes the listeners over. A connection waits in the kernel until the host can be asked: sooner, it would
+// be refused for that alone.
+func (p *process) serveSockets(args netproc.Args) {
+	p.await()
+	if err := services.Serve(file(args.Secrets, netproc.SecretsFD), file(args.Mediation, netproc.MediationFD), &p.up); err != nil {
+		fault.Log("the sockets cannot be served: " + err.Error())
+		os.Exit(1)
+	}
+}
 
 // obey does what PID 1 says.
 func (p *process) obey() {
@@ -132,10 +149,7 @@ func (p *process) obey() {
 		switch message[0] {
 		case netproc.MessagePacket:
 			// It came before the process did, which therefore waits for the host rather than refusing it.
-			select {
-			case <-p.ready:
-			case <-time.After(sessionWait):
-			}
+			p.await()
 			p.net.Take(body)
 		case netproc.MessageCut:
 			p.net.Cut(len(body) > 0 && body[0] == 1)
