@@ -45,6 +45,7 @@ type Network struct {
 	mu      sync.Mutex
 	pending map[stack.TransportEndpointID][]byte // attempts that wait for the host, and what an error quotes
 	conns   map[*connection]struct{}
+	resets  int // how often all connections were ended
 	udp     map[udpKey]*udpFlow
 }
 
@@ -69,6 +70,7 @@ func (n *Network) Cut(out bool) { n.link.cut.Store(out) }
 // Reset ends every connection, for the process with a reset, and every flow. The host is another one.
 func (n *Network) Reset() {
 	n.mu.Lock()
+	n.resets++
 	var conns []*connection
 	for f := range n.conns {
 		conns = append(conns, f)

@@ -62,6 +62,9 @@ func quoteOf(pkt *stack.PacketBuffer) []byte {
 func (n *Network) connect(r *tcp.ForwarderRequest) {
 	defer fault.Recover("a connection")
 	id := r.ID()
+	n.mu.Lock()
+	before := n.resets
+	n.mu.Unlock()
 	dst, src := addr(id.LocalAddress), addr(id.RemoteAddress)
 	st, err := n.up.Call(wire.TCPCall(netip.AddrPortFrom(dst, id.LocalPort), id.RemotePort))
 	if err != nil {
@@ -81,11 +84,18 @@ func (n *Network) connect(r *tcp.ForwarderRequest) {
 		f.ep = ep
 		f.adopt(id)
 	}
+	n.mu.Lock()
+	late := n.resets != before
+	n.mu.Unlock()
 	r.Complete(failure != nil)
 	n.settle(id)
 	if failure != nil {
 		st.Reset()
 		return
+	}
+	if late {
+		// The process had its answer before the connection was known to be one.
+		f.fail()
 	}
 	f.run()
 }
