@@ -2,7 +2,6 @@
  * The public door of the engine. Surfaces (command line, Vitest plugin, GitHub Action) and programs
  * use what is exported here and nothing else.
  */
-import { MicroagentError } from "./base/errors.ts";
 import type { Op } from "./base/op.ts";
 import type { AuditRecord } from "./egress/audit-event.ts";
 import { hostEnvironment } from "./host/environment.ts";
@@ -10,8 +9,6 @@ import type { MediationProtocol } from "./mediation/protocol.ts";
 import type { LoadedSpec } from "./spec/load.ts";
 import type { RunPlan } from "./spec/plan.ts";
 import type { BootRequest } from "./workspace/boot.ts";
-import type { DirectoryIn } from "./workspace/directories.ts";
-import type { DroppedFile } from "./workspace/dispatch.ts";
 
 export type { ExecResult as GuestExecResult, Execution } from "./agent/exec.ts";
 export type { RunResult } from "./agent/run.ts";
@@ -82,7 +79,7 @@ export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion
 export type { AuditReceipt } from "./workspace/audit-receipt.ts";
 export type { BootReport, BootRequest } from "./workspace/boot.ts";
 export { boot } from "./workspace/boot.ts";
-export type { DirectoryIn, DirectoryOut } from "./workspace/directories.ts";
+export { type DirectoryIn, type DirectoryOut, droppedDirectory } from "./workspace/directories.ts";
 export {
   type DispatchHooks,
   type DispatchRequest,
@@ -265,12 +262,4 @@ export function hostArchitecture(): "x86_64" | "aarch64" {
 export async function bootRequestOf(plan: RunPlan): Promise<BootRequest> {
   const { requestOf } = await import("./workspace/run-plan.ts");
   return requestOf(plan, { setup: [], files: [] }).boot;
-}
-
-/** A host directory or file as something to be put into a template. */
-export async function droppedDirectory(directory: DirectoryIn): Promise<DroppedFile> {
-  const { droppedDirectories } = await import("./workspace/directories.ts");
-  const [dropped] = droppedDirectories([directory]);
-  if (dropped === undefined) throw new MicroagentError("internal", "Nothing was dropped");
-  return dropped;
 }

@@ -61,7 +61,7 @@ export async function buildTemplate(
     shell: described.shell,
     env: described.env,
     setup: options.setup ?? [],
-    files: await Promise.all(files),
+    files,
     ready: null,
     setupTimeoutMs: options.timeout ?? defaultTimeoutMs,
     ...(prepare === null ? {} : { prepare }),

@@ -20,9 +20,9 @@ export interface DirectoryOut {
   readonly hostPath: string;
 }
 
-/** The directories as things to drop; each is read when its turn comes, and no further than it is taken. */
-export function droppedDirectories(directories: readonly DirectoryIn[]): DroppedFile[] {
-  return directories.map(({ hostPath, guestPath }) => ({
+/** A host directory or file as something to drop; it is read when its turn comes, and no further than it is taken. */
+export function droppedDirectory({ hostPath, guestPath }: DirectoryIn): DroppedFile {
+  return {
     guestPath,
     async *tree() {
       const { readHostTree } = await import("../agent/host-tree.ts");
@@ -33,7 +33,7 @@ export function droppedDirectories(directories: readonly DirectoryIn[]): Dropped
         end();
       }
     },
-  }));
+  };
 }
 
 export interface DirectoryLoss {

@@ -10,7 +10,7 @@ import type { RunPlan } from "../spec/plan.ts";
 import { unsupportedError } from "../spec/unsupported.ts";
 import { removeAudit } from "./audit-copy.ts";
 import type { BootRequest } from "./boot.ts";
-import { type DirectoryIn, type DirectoryOut, droppedDirectories } from "./directories.ts";
+import { type DirectoryIn, type DirectoryOut, droppedDirectory } from "./directories.ts";
 import {
   type DispatchHooks,
   type DispatchRequest,
@@ -113,7 +113,7 @@ export function requestOf(
     setup: captured.setup,
     useTemplates: plan.useTemplates,
     files: [
-      ...droppedDirectories(extras.directoriesIn ?? []),
+      ...(extras.directoriesIn ?? []).map(droppedDirectory),
       ...captured.files.map((file) => ({
         guestPath: file.guestPath,
         tree: () => singleFileTree(file.bytes, { mode: file.mode }),

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { droppedDirectories } from "../../src/workspace/directories.ts";
+import { droppedDirectory } from "../../src/workspace/directories.ts";
 import { dispatch } from "../../src/workspace/dispatch.ts";
 import { memoryEngine, someDispatch } from "./memory-engine.ts";
 
@@ -24,7 +24,7 @@ test("a host directory is in the guest before the command, and comes back as the
   const result = await dispatch(
     engine,
     someDispatch(dir, {
-      files: droppedDirectories([{ hostPath: given, guestPath: "/workspace" }]),
+      files: [droppedDirectory({ hostPath: given, guestPath: "/workspace" })],
       fetches: [{ guestPath: "/workspace", hostPath: back }],
       command: { kind: "argv", argv: ["cat", "/workspace/sub/a.txt"] },
     }),
