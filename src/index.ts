@@ -77,8 +77,9 @@ export {
 } from "./workspace/admission.ts";
 export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion.ts";
 export type { AuditReceipt } from "./workspace/audit-receipt.ts";
-export type { BootReport, BootRequest } from "./workspace/boot.ts";
+export type { BootRequest } from "./workspace/boot.ts";
 export { boot } from "./workspace/boot.ts";
+export type { BootReport } from "./workspace/boot-report.ts";
 export { type DirectoryIn, type DirectoryOut, droppedDirectory } from "./workspace/directories.ts";
 export {
   type DispatchHooks,
@@ -88,6 +89,7 @@ export {
   type Interruption,
 } from "./workspace/dispatch.ts";
 export type { Engine } from "./workspace/engine.ts";
+export { collectGarbage } from "./workspace/garbage.ts";
 export { type GuestCommand, guestCommand } from "./workspace/guest-command.ts";
 export {
   type CopiedOut,
@@ -120,7 +122,7 @@ export {
   waitWorkspace,
   workspaceStats,
 } from "./workspace/held/door.ts";
-export { collectGarbage, listWorkspaces, type WorkspaceListing } from "./workspace/listing.ts";
+export { listWorkspaces } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
@@ -158,6 +160,7 @@ export type {
 } from "./workspace/templates/template.ts";
 export { exitCodeFor, type Termination } from "./workspace/termination.ts";
 export type { Workspace } from "./workspace/workspace.ts";
+export type { WorkspaceListing } from "./workspace/workspace-listing.ts";
 
 /*
  * Parts of the engine that most runs do without: each is loaded by the first call of it, because reading

@@ -1,6 +1,7 @@
 import { MicroagentError } from "../base/errors.ts";
 import type { StateLayout } from "../host/state-layout.ts";
-import { listWorkspaces, type WorkspaceListing } from "./listing.ts";
+import { listWorkspaces } from "./listing.ts";
+import type { WorkspaceListing } from "./workspace-listing.ts";
 
 /** The workspace of a name that has a directory, a running one before a kept one. `workspace_not_found` without one. */
 export async function findWorkspace(

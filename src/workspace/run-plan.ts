@@ -18,8 +18,8 @@ import {
   dispatch,
 } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
+import { collectGarbage } from "./garbage.ts";
 import { checkHostRoom } from "./host-room.ts";
-import { collectGarbage } from "./listing.ts";
 import type { MediationDeclared } from "./mediation.ts";
 import { networkRequestOf } from "./network-request.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";

@@ -3,8 +3,8 @@ import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { barLines } from "./bars.ts";
 import { printable } from "./printable.ts";
-import type { ProgressView } from "./progress.ts";
 import { type Amount, isWorthALine, stepName } from "./progress-text.ts";
+import type { ProgressView } from "./progress-view.ts";
 
 const redrawIntervalMs = 80;
 /** Lines that are redrawn; a pull has four layers on their way at once. */

@@ -1,17 +1,10 @@
-import { type ProgressListener, realClock } from "../../base/op.ts";
+import { realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { liveView } from "./live-view.ts";
 import { printable } from "./printable.ts";
 import { amountText, isWorthALine, stepName } from "./progress-text.ts";
-
-/** Shows how a long operation goes on; `clear` takes the transient line away before other output. */
-export interface ProgressView {
-  readonly listener: ProgressListener;
-  clear(): void;
-  /** As `clear`, and remembers whether the output will leave the cursor inside a line. */
-  outputComes(data: Uint8Array): void;
-}
+import type { ProgressView } from "./progress-view.ts";
 
 /** Time between two plain lines about the same transfer. */
 const plainIntervalMs = 5_000;

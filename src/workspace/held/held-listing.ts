@@ -1,6 +1,6 @@
 import { isMicroagentError } from "../../base/errors.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
-import type { WorkspaceListing } from "../listing.ts";
+import type { WorkspaceListing } from "../workspace-listing.ts";
 import { homeOf, machinePath, readRecord } from "./record.ts";
 import { currentState } from "./state.ts";
 

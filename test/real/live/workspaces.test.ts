@@ -4,10 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { singleFileTree } from "../../../src/agent/tree.ts";
 import { type Op, withOp } from "../../../src/base/op.ts";
 import type { Flags } from "../../../src/spec/flags.ts";
-import { mergeSpec } from "../../../src/spec/merge.ts";
+import { collectGarbage } from "../../../src/workspace/garbage.ts";
 import { type AttachedWorkspace, attachWorkspace } from "../../../src/workspace/held/attach.ts";
 import { cloneWorkspace } from "../../../src/workspace/held/clone.ts";
-import { createWorkspace } from "../../../src/workspace/held/create.ts";
 import {
   deleteWorkspace,
   haltWorkspace,
@@ -17,8 +16,9 @@ import {
 import { startFromSnapshot, startWorkspace } from "../../../src/workspace/held/start.ts";
 import { currentState } from "../../../src/workspace/held/state.ts";
 import { inspectWorkspace } from "../../../src/workspace/held/status.ts";
-import { collectGarbage, listWorkspaces } from "../../../src/workspace/listing.ts";
+import { listWorkspaces } from "../../../src/workspace/listing.ts";
 import { machinesOf, openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { createHeld } from "../../support/held-workspace.ts";
 
 let bench: Workbench;
 
@@ -33,14 +33,8 @@ function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
   return withOp("live", { timeoutMs: 240_000 }, work);
 }
 
-async function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
-  const plan = mergeSpec({
-    flags: { image: bench.image, memory: 128, sizeMib: 64, network: "isolated", ...flags, name },
-    file: null,
-    surface: "create",
-    cwd: bench.dir,
-  });
-  await createWorkspace(op, bench.engine, plan);
+function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
+  return createHeld(op, bench.engine, name, { image: bench.image, ...flags });
 }
 
 async function sh(op: Op, workspace: AttachedWorkspace, line: string): Promise<string> {

@@ -6,7 +6,7 @@ import { withOp } from "../../../src/base/op.ts";
 import { stagingPrefix, takeLease } from "../../../src/host/lease.ts";
 import { ownIdentity } from "../../../src/host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout, stateLayout } from "../../../src/host/state-layout.ts";
-import { collectGarbage } from "../../../src/workspace/listing.ts";
+import { collectGarbage } from "../../../src/workspace/garbage.ts";
 
 let dir: string;
 let layout: StateLayout;
