@@ -72,48 +72,29 @@ export async function collectAfter(
 }
 
 /**
- * Cuts the guest off and sums up what it did on the network; the log goes where the outputs go. A log
- * that cannot be copied there is told as an incomplete output.
+ * Sums up what the guest did on the network, and cuts it off unless it `stays`; the log goes where the outputs
+ * go. A log that cannot be copied there is told as an incomplete output.
  */
-export async function disconnect(
-  op: Op,
-  workspace: Workspace,
-  outputDir: string | null,
-  outputs: CollectedOutputs,
-): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
-  return await op.step("disconnect", () =>
-    summedUp(op, workspace, outputDir, outputs, workspace.attachments.close()),
-  );
-}
-
-/** As `disconnect`, of a guest that stays connected. */
 export async function sumUp(
   op: Op,
   workspace: Workspace,
   outputDir: string | null,
   outputs: CollectedOutputs,
+  stays: boolean,
 ): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
-  return await op.step("audit", () =>
-    summedUp(op, workspace, outputDir, outputs, workspace.attachments.receipt()),
-  );
-}
-
-async function summedUp(
-  op: Op,
-  workspace: Workspace,
-  outputDir: string | null,
-  outputs: CollectedOutputs,
-  receipt: Promise<AuditReceipt | null>,
-): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
-  const audit = await receiptWithin(op.clock, receipt);
-  if (outputDir === null) return { audit, outputs };
-  try {
-    await copyAudit(workspace.directory.path, outputDir);
-    return { audit, outputs };
-  } catch (error) {
-    const entry = { output: auditFileName, error: asMicroagentError(error) };
-    return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
-  }
+  const { attachments, directory } = workspace;
+  return await op.step(stays ? "audit" : "disconnect", async () => {
+    const receipt = stays ? attachments.receipt() : attachments.close();
+    const audit = await receiptWithin(op.clock, receipt);
+    if (outputDir === null) return { audit, outputs };
+    try {
+      await copyAudit(directory.path, outputDir);
+      return { audit, outputs };
+    } catch (error) {
+      const entry = { output: auditFileName, error: asMicroagentError(error) };
+      return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
+    }
+  });
 }
 
 /** What of a template is still being written is waited for, because it lies in the workspace's directory. */

@@ -3,18 +3,11 @@ import { isTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import {
-  bootUndone,
-  canStay,
-  collectAfter,
-  disconnect,
-  sumUp,
-  tearDown,
-  templateAfter,
-} from "./after-run.ts";
+import { bootUndone, canStay, collectAfter, sumUp, tearDown, templateAfter } from "./after-run.ts";
 import type { MediationReport } from "./attachments.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
-import type { BootReport, BootRequest } from "./boot.ts";
+import type { BootRequest } from "./boot.ts";
+import type { BootReport } from "./boot-report.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { DirectoryOut } from "./directories.ts";
@@ -159,14 +152,11 @@ export async function dispatch(
       }
       template = await templateAfter(after.op, start);
       outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
-      const { outputDir } = request;
-      if (hooks.onStays !== undefined && canStay(run.termination)) {
-        ({ audit, outputs } = await sumUp(after.op, workspace, outputDir, outputs));
-        hooks.onStays(workspace);
-      } else {
-        ({ audit, outputs } = await disconnect(after.op, workspace, outputDir, outputs));
-        await tearDown(after.op, workspace, request.keep, run.termination);
-      }
+      const { onStays } = hooks;
+      const stays = onStays !== undefined && canStay(run.termination);
+      ({ audit, outputs } = await sumUp(after.op, workspace, request.outputDir, outputs, stays));
+      if (stays) onStays(workspace);
+      else await tearDown(after.op, workspace, request.keep, run.termination);
     }
   } finally {
     after.end();

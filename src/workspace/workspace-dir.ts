@@ -4,13 +4,12 @@ import { MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
-import { writeFileAtomic } from "../host/files.ts";
-import { type Lease, listLeases, stagingPrefix, takeLease } from "../host/lease.ts";
+import { type Lease, listLeases, takeLease } from "../host/lease.ts";
 import { withLock } from "../host/lock.ts";
-import { identityOf } from "../host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
 import { makeEmptyExt4 } from "../image/ext4/empty.ts";
 import type { DiskAttachment, Machine } from "../supervisor/port.ts";
+import { leaseNotes } from "./lease-notes.ts";
 
 /**
  * The directory of one running workspace and the lease that names its owner. It lives below the
@@ -76,7 +75,6 @@ export async function openWorkspaceDir(
   let keptAt: string | null = null;
   let keepFailure: MicroagentError | null = null;
   let released = false;
-  let staging: string | null = null;
   return {
     path,
     consolePath: join(path, "serial.log"),
@@ -86,17 +84,7 @@ export async function openWorkspaceDir(
       await makeScratch(op, scratch, sizeMib);
       return { id: scratchDisk, path: scratch, readOnly: false, durability: "disposable" };
     },
-    async recordMachine(supervisor, machine) {
-      const vmm = machine.pid === null ? null : identityOf(machine.pid);
-      await lease.update({ supervisor, vmm });
-    },
-    writeRecord: (fileName, value) =>
-      writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`),
-    async stagingIn(outputDir, name) {
-      if (staging !== outputDir) await lease.update({ outputDir });
-      staging = outputDir;
-      return join(outputDir, `${stagingPrefix(path)}${name}`);
-    },
+    ...leaseNotes(path, lease, path),
     keep() {
       kept = true;
     },

@@ -12,7 +12,8 @@ import type {
   Snapshots,
 } from "../supervisor/port.ts";
 import type { Attachments } from "./attachments.ts";
-import type { BootReport, BootRequest } from "./boot.ts";
+import type { BootRequest } from "./boot.ts";
+import type { BootReport } from "./boot-report.ts";
 import { explainFailure } from "./machine-failure.ts";
 import { settledWithin } from "./settled-within.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";

@@ -46,20 +46,13 @@ export async function createWorkspace(
   const { boot } = requestOf(plan, captured);
   const { image } = await prepare(op, engine, boot, undo);
   return await claim(op, layout, plan.name, async () => {
-    const record: WorkspaceRecord = {
-      format: 1,
-      name: plan.name,
-      createdAt: new Date(op.clock.now()).toISOString(),
-      plan: recorded(plan),
+    return await writeFresh(op, layout, plan, {
       setup: captured.setup,
       files: await keepCaptured(layout, plan.name, captured),
       imageDigest: image.digest,
       isSetUp: captured.setup.length === 0,
-      machineDir: freshMachineDir(),
       durability,
-    };
-    await writeRecord(layout, record);
-    return record;
+    });
   });
 }
 
@@ -74,21 +67,19 @@ export async function reserveWorkspace(
 ): Promise<WorkspaceRecord> {
   return await claim(op, layout, plan.name, async () => {
     const provenance = { ...plan.provenance, command: "default" as const };
-    const record: WorkspaceRecord = {
-      format: 1,
-      name: plan.name,
-      createdAt: new Date(op.clock.now()).toISOString(),
-      plan: { ...recorded(plan), provenance },
-      setup: [],
-      files: [],
-      imageDigest: null,
-      isSetUp: false,
-      machineDir: freshMachineDir(),
-      // It is to last for a job, not for the next power cut.
-      durability: "disposable",
-    };
-    await writeRecord(layout, record);
-    return record;
+    return await writeFresh(
+      op,
+      layout,
+      { ...plan, provenance },
+      {
+        setup: [],
+        files: [],
+        imageDigest: null,
+        isSetUp: false,
+        // It is to last for a job, not for the next power cut.
+        durability: "disposable",
+      },
+    );
   });
 }
 
@@ -184,7 +175,21 @@ async function shareCaptured(
   }
 }
 
-/** What of a plan is worth keeping: its source and the notes about it were for whoever wrote it. */
-function recorded(plan: RunPlan): RunPlan {
-  return { ...plan, source: null, given: [], notes: [] };
+async function writeFresh(
+  op: Op,
+  layout: StateLayout,
+  plan: RunPlan,
+  own: Omit<WorkspaceRecord, "format" | "name" | "createdAt" | "plan" | "machineDir">,
+): Promise<WorkspaceRecord> {
+  const record: WorkspaceRecord = {
+    format: 1,
+    name: plan.name,
+    createdAt: new Date(op.clock.now()).toISOString(),
+    // What of a plan is worth keeping: its source and the notes about it were for whoever wrote it.
+    plan: { ...plan, source: null, given: [], notes: [] },
+    machineDir: freshMachineDir(),
+    ...own,
+  };
+  await writeRecord(layout, record);
+  return record;
 }

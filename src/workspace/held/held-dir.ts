@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import { fileError } from "../../host/file-error.ts";
-import { writeFileAtomic } from "../../host/files.ts";
-import { listLeases, stagingPrefix, takeLease } from "../../host/lease.ts";
+import { listLeases, takeLease } from "../../host/lease.ts";
 import { withLock } from "../../host/lock.ts";
-import { identityOf } from "../../host/process-identity.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
+import { leaseNotes } from "../lease-notes.ts";
 import { makeScratch, scratchFile, type WorkspaceDir } from "../workspace-dir.ts";
 import { diskIn } from "./disk.ts";
 import { machinePath, type WorkspaceRecord } from "./record.ts";
@@ -30,39 +29,26 @@ export async function takeHold(op: Op, layout: StateLayout, name: string): Promi
     }
     return await takeLease(layout, { workspace: name });
   });
-  const directory = (path: string, durability: WorkspaceDir["durability"]): WorkspaceDir => {
-    let staging: string | null = null;
-    return {
-      path,
-      consolePath: join(path, "serial.log"),
-      durability,
-      async scratch(step, sizeMib) {
-        const found = await diskIn(path, durability);
-        if (found !== null) return found;
-        const scratch = join(path, scratchFile);
-        // Half a file system would pass for a whole one at the next start.
-        await makeScratch(step, `${scratch}.tmp`, sizeMib);
-        await rename(`${scratch}.tmp`, scratch);
-        return { id: "scratch", path: scratch, readOnly: false, durability };
-      },
-      async recordMachine(supervisor, machine) {
-        const vmm = machine.pid === null ? null : identityOf(machine.pid);
-        await lease.update({ supervisor, vmm });
-      },
-      writeRecord: (fileName, value) =>
-        writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`),
-      async stagingIn(outputDir, label) {
-        if (staging !== outputDir) await lease.update({ outputDir });
-        staging = outputDir;
-        return join(outputDir, `${stagingPrefix(name)}${label}`);
-      },
-      keep() {},
-      keptAt: path,
-      keepFailure: null,
-      // It stays, and so does the hold on it.
-      release: async () => {},
-    };
-  };
+  const directory = (path: string, durability: WorkspaceDir["durability"]): WorkspaceDir => ({
+    path,
+    consolePath: join(path, "serial.log"),
+    durability,
+    async scratch(step, sizeMib) {
+      const found = await diskIn(path, durability);
+      if (found !== null) return found;
+      const scratch = join(path, scratchFile);
+      // Half a file system would pass for a whole one at the next start.
+      await makeScratch(step, `${scratch}.tmp`, sizeMib);
+      await rename(`${scratch}.tmp`, scratch);
+      return { id: "scratch", path: scratch, readOnly: false, durability };
+    },
+    ...leaseNotes(path, lease, name),
+    keep() {},
+    keptAt: path,
+    keepFailure: null,
+    // It stays, and so does the hold on it.
+    release: async () => {},
+  });
   return {
     directory: (record) => directory(machinePath(layout, record), record.durability),
     release: () => lease.release(),

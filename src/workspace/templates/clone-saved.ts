@@ -4,12 +4,14 @@ import type { Agent } from "../../agent/agent.ts";
 import { CleanupStack } from "../../base/cleanup.ts";
 import type { Op } from "../../base/op.ts";
 import { together } from "../../base/together.ts";
-import type { DiskAttachment, Machine, MachineRequest } from "../../supervisor/port.ts";
-import { type Attachments, openAttachments } from "../attachments.ts";
-import { type BootRequest, openDirectory } from "../boot.ts";
+import type { DiskAttachment, Machine } from "../../supervisor/port.ts";
+import type { Attachments } from "../attachments.ts";
+import type { BootRequest } from "../boot.ts";
+import { bootReport } from "../boot-report.ts";
 import { connectAgent } from "../connect-agent.ts";
 import type { Engine } from "../engine.ts";
-import { networkRecord, networkRecordFile } from "../network-record.ts";
+import { openConnections, openDirectory } from "../host-side.ts";
+import { machineRequest } from "../machine-request.ts";
 import type { Prepared } from "../prepare.ts";
 import { Workspace } from "../workspace.ts";
 import type { WorkspaceDir } from "../workspace-dir.ts";
@@ -40,25 +42,24 @@ export async function cloneSaved(
   await using undo = new CleanupStack();
   // What does not need each other goes on at once: a clone is started in the time of a few small files.
   const [directory] = await together(
-    openDirectory(op, engine, request).then((opened) => {
-      undo.defer(() => opened.release());
-      return opened;
-    }),
+    openDirectory(op, engine, request, undo),
     engine.images.pin(op, prepared.image).then((pin) => {
       undo.defer(async () => await pin[Symbol.asyncDispose]());
     }),
   );
-  const owner = { name: request.name, directory: directory.path };
-  const attachments = await openAttachments(op, request.attach, owner);
-  undo.defer(async () => void (await attachments.close()));
-  const [own] = await together(
+  const [own, attachments] = await together(
     linkSaved(source.path, source.manifest, directory.path),
-    directory.writeRecord(networkRecordFile, networkRecord(attachments.network)),
+    openConnections(op, request, directory, undo),
   );
 
-  const { choice, image, base, kernel } = prepared;
-  const machineWanted = machineRequest(prepared, own, directory, request);
-  const plan = choice.supervisor.plan(machineWanted, choice.host);
+  const { choice, image } = prepared;
+  const disks = disksOf(own, directory);
+  const wanted = machineRequest(request, prepared, {
+    writable: disks,
+    consolePath: directory.consolePath,
+    from: { memory: own.memory, state: own.state },
+  });
+  const plan = choice.supervisor.plan(wanted, choice.host);
   const started = async (step: Op) => {
     const machine = await step.step("start", (part) => choice.supervisor.start(part, plan));
     undo.defer(() => machine.kill("the clone failed").then(() => {}));
@@ -85,17 +86,8 @@ export async function cloneSaved(
     agent,
     directory,
     attachments,
-    disks: machineWanted.disks.filter((disk) => !disk.readOnly),
-    report: {
-      image,
-      base,
-      kernel,
-      supervisor: choice.supervisor.name,
-      host: choice.host,
-      attempts: 1,
-      retryReason: null,
-      template: source.use,
-    },
+    disks,
+    report: bootReport(prepared, { attempts: 1, retryReason: null, template: source.use }),
     clock: op.clock,
     release: undo.release(),
   });
@@ -119,31 +111,16 @@ async function becomeAnother(
   return agent;
 }
 
-function machineRequest(
-  prepared: Prepared,
+/** A layer of the clone's own on each saved disk. */
+function disksOf(
   own: OwnFiles,
-  directory: Pick<WorkspaceDir, "path" | "consolePath" | "durability">,
-  request: BootRequest,
-): MachineRequest {
-  const { base, kernel, initramfs } = prepared;
-  const writable = Object.entries(own.disks).map(
-    ([id, layers]): DiskAttachment => ({
-      id,
-      path: join(directory.path, `${id}.qcow2`),
-      readOnly: false,
-      durability: directory.durability,
-      layers,
-    }),
-  );
-  return {
-    name: request.name,
-    memoryMib: request.memoryMib,
-    cpus: request.cpus,
-    kernel: kernel.image,
-    initramfsPath: initramfs,
-    disks: [{ id: "base", path: base.path, readOnly: true, durability: "disposable" }, ...writable],
-    cmdline: [],
-    consolePath: directory.consolePath,
-    from: { memory: own.memory, state: own.state },
-  };
+  directory: Pick<WorkspaceDir, "path" | "durability">,
+): readonly DiskAttachment[] {
+  return Object.entries(own.disks).map(([id, layers]) => ({
+    id,
+    path: join(directory.path, `${id}.qcow2`),
+    readOnly: false,
+    durability: directory.durability,
+    layers,
+  }));
 }

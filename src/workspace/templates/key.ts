@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { MachineRequest, Snapshots } from "../../supervisor/port.ts";
+import type { Snapshots } from "../../supervisor/port.ts";
 import type { BootRequest } from "../boot.ts";
+import { machineRequest } from "../machine-request.ts";
 import type { Prepared } from "../prepare.ts";
 import { treeDigest } from "./digest.ts";
 import type { TemplateRequest } from "./template.ts";
@@ -21,6 +22,7 @@ export async function templateKey(
   for (const file of request.files) {
     files.push([file.guestPath, await treeDigest(file.tree())]);
   }
+  const machine = machineRequest(boot, prepared, { writable: [], consolePath: "/" });
   const parts = {
     format: templateFormat,
     image: image.digest,
@@ -29,7 +31,7 @@ export async function templateKey(
     // Its name says what is in it: the agent and the kernel's modules.
     initramfs: basename(initramfs),
     backend: choice.supervisor.name,
-    backendState: snapshots.fingerprint(machineOf(boot, prepared), choice.host),
+    backendState: snapshots.fingerprint(machine, choice.host),
     memoryMib: boot.memoryMib,
     cpus: boot.cpus,
     sizeMib: boot.sizeMib,
@@ -42,20 +44,6 @@ export async function templateKey(
     ...(request.prepare === undefined ? {} : { prepare: request.prepare.key }),
   };
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
-}
-
-/** The machine of a request, without what is one clone's own. */
-export function machineOf(boot: BootRequest, prepared: Prepared): MachineRequest {
-  return {
-    name: "template",
-    memoryMib: boot.memoryMib,
-    cpus: boot.cpus,
-    kernel: prepared.kernel.image,
-    initramfsPath: prepared.initramfs,
-    disks: [],
-    cmdline: [],
-    consolePath: "/",
-  };
 }
 
 /** Where a guest may go can change what its setup finds; published ports and caps cannot. */
