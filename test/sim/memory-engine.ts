@@ -1,9 +1,9 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { expect } from "vitest";
 import { stateLayout } from "../../src/host/state-layout.ts";
 import type { Supervisor } from "../../src/supervisor/port.ts";
-import { nothingAttached } from "../../src/workspace/attachments.ts";
 import type { BootBounds } from "../../src/workspace/boot.ts";
 import type { DispatchRequest } from "../../src/workspace/dispatch.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
@@ -13,6 +13,7 @@ import {
   type MemoryOptions,
   type MemorySupervisor,
 } from "../../supervisors/memory/index.ts";
+import { someBoot } from "../support/boot-request.ts";
 import { someHost, someKernel } from "../support/machine-request.ts";
 
 /** The real engine over machines in memory: real state files, no image, no kernel, no VMM. */
@@ -81,6 +82,16 @@ export async function memoryEngine(
   return { engine, supervisor };
 }
 
+/** Fails when a machine, a runtime directory or a lease is left. */
+export async function expectNothingLeft(
+  engine: Engine,
+  supervisor: MemorySupervisor,
+): Promise<void> {
+  expect(supervisor.control.running).toEqual([]);
+  expect(await readdir(engine.layout.runtime).catch(() => [])).toEqual([]);
+  expect(await readdir(engine.layout.leases).catch(() => [])).toEqual([]);
+}
+
 /** So long that only a guest that never answers runs into them, however busy this host is. */
 export const ampleBounds: BootBounds = { pullMs: 20_000, bootMs: 20_000 };
 
@@ -90,21 +101,13 @@ export const shortBounds: BootBounds = { pullMs: 20_000, bootMs: 250 };
 /** A request with everything ordinary, for changing. */
 export function someDispatch(dir: string, change: Partial<DispatchRequest> = {}): DispatchRequest {
   return {
-    boot: {
+    boot: someBoot("local/sim", {
       name: "sim",
-      image: "local/sim",
-      pull: "missing",
-      insecureRegistries: [],
-      kernel: undefined,
-      arch: undefined,
-      accel: "auto",
       memoryMib: 64,
-      cpus: 1,
       sizeMib: 16,
       hostname: "sim",
-      attach: nothingAttached,
       bounds: ampleBounds,
-    },
+    }),
     setup: [],
     useTemplates: true,
     files: [],

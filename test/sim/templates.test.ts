@@ -13,7 +13,8 @@ import { listSaved } from "../../src/workspace/templates/store.ts";
 import type { TemplateRequest } from "../../src/workspace/templates/template.ts";
 import type { Workspace } from "../../src/workspace/workspace.ts";
 import type { MemorySupervisor } from "../../supervisors/memory/index.ts";
-import { memoryEngine, someDispatch } from "./memory-engine.ts";
+import { someTemplate } from "../support/boot-request.ts";
+import { expectNothingLeft, memoryEngine, someDispatch } from "./memory-engine.ts";
 
 let dir: string;
 let engine: Engine;
@@ -42,9 +43,7 @@ beforeEach(async () => {
   }));
 });
 afterEach(async () => {
-  expect(supervisor.control.running).toEqual([]);
-  expect(await readdir(engine.layout.runtime).catch(() => [])).toEqual([]);
-  expect(await readdir(engine.layout.leases).catch(() => [])).toEqual([]);
+  await expectNothingLeft(engine, supervisor);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -53,17 +52,11 @@ function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
 }
 
 function request(change: Partial<TemplateRequest> = {}): TemplateRequest {
-  const { boot, shell, env } = someDispatch(dir);
-  return {
-    boot,
+  return someTemplate(someDispatch(dir).boot, {
     setup: ["install"],
-    shell,
-    env,
-    files: [],
-    ready: null,
     setupTimeoutMs: 20_000,
     ...change,
-  };
+  });
 }
 
 function clone(index: number) {

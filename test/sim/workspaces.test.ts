@@ -5,11 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Op, withOp } from "../../src/base/op.ts";
 import type { Flags } from "../../src/spec/flags.ts";
-import { mergeSpec } from "../../src/spec/merge.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
 import { attachWorkspace } from "../../src/workspace/held/attach.ts";
 import { cloneWorkspace } from "../../src/workspace/held/clone.ts";
-import { createWorkspace } from "../../src/workspace/held/create.ts";
 import {
   deleteWorkspace,
   haltWorkspace,
@@ -22,7 +20,8 @@ import { currentState } from "../../src/workspace/held/state.ts";
 import { inspectWorkspace } from "../../src/workspace/held/status.ts";
 import { listWorkspaces } from "../../src/workspace/listing.ts";
 import type { MemorySupervisor } from "../../supervisors/memory/index.ts";
-import { memoryEngine } from "./memory-engine.ts";
+import { createHeld } from "../support/held-workspace.ts";
+import { expectNothingLeft, memoryEngine } from "./memory-engine.ts";
 
 let dir: string;
 let engine: Engine;
@@ -49,9 +48,7 @@ afterEach(async () => {
   for (const name of await readdir(engine.layout.workspaces).catch(() => [])) {
     await during((op) => deleteWorkspace(op, engine.layout, name, { force: true }));
   }
-  expect(supervisor.control.running).toEqual([]);
-  expect(await readdir(engine.layout.runtime).catch(() => [])).toEqual([]);
-  expect(await readdir(engine.layout.leases).catch(() => [])).toEqual([]);
+  await expectNothingLeft(engine, supervisor);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -59,10 +56,8 @@ function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
   return withOp("sim", { timeoutMs: 60_000 }, work);
 }
 
-async function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
-  const given = { image: "local/sim", memory: 64, sizeMib: 16, network: "isolated", ...flags };
-  const plan = mergeSpec({ flags: { ...given, name }, file: null, surface: "create", cwd: dir });
-  await createWorkspace(op, engine, plan);
+function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
+  return createHeld(op, engine, name, { image: "local/sim", memory: 64, sizeMib: 16, ...flags });
 }
 
 const stateOf = (name: string) => currentState(engine.layout, name);

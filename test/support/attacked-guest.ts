@@ -10,6 +10,7 @@ import { type NetworkRequest, networkRequestOf } from "../../src/workspace/netwo
 import type { Workspace } from "../../src/workspace/workspace.ts";
 import { makeImageWith } from "../fixtures/go-image.ts";
 import { openWorkbench, type Workbench } from "../fixtures/workbench.ts";
+import { someBoot } from "./boot-request.ts";
 
 /** A bench whose image has the attacking program. */
 export interface AttackBench extends AsyncDisposable {
@@ -61,22 +62,18 @@ export async function openAttackBench(): Promise<AttackBench> {
           : { ...network, policy: { ...network.policy, resolvers } };
       booted += 1;
       const workspace = await withOp("attacked", { timeoutMs: stepMs }, (op) =>
-        boot(op, bench.engine, {
-          name: `attacked-${booted}`,
-          image,
-          pull: "missing",
-          insecureRegistries: [],
-          kernel: undefined,
-          arch: undefined,
-          accel: "auto",
-          memoryMib: 512,
-          cpus: 2,
-          sizeMib: 256,
-          hostname: "attacked",
-          attach: { ...nothingAttached, network: asking },
-          bounds: { pullMs: 60_000, bootMs: 120_000 },
-          saveable: true,
-        }),
+        boot(
+          op,
+          bench.engine,
+          someBoot(image, {
+            name: `attacked-${booted}`,
+            memoryMib: 512,
+            cpus: 2,
+            hostname: "attacked",
+            attach: { ...nothingAttached, network: asking },
+            saveable: true,
+          }),
+        ),
       );
       return attackedGuest(workspace);
     },

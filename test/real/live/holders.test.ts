@@ -2,9 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Op, withOp } from "../../../src/base/op.ts";
 import { dialTcp } from "../../../src/host/dial-tcp.ts";
 import type { Flags } from "../../../src/spec/flags.ts";
-import { mergeSpec } from "../../../src/spec/merge.ts";
 import { attachWorkspace } from "../../../src/workspace/held/attach.ts";
-import { createWorkspace } from "../../../src/workspace/held/create.ts";
 import {
   deleteWorkspace,
   haltWorkspace,
@@ -16,6 +14,7 @@ import { currentState } from "../../../src/workspace/held/state.ts";
 import { listWorkspaces } from "../../../src/workspace/listing.ts";
 import { networkOf } from "../../../src/workspace/network-record.ts";
 import { machinesOf, openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { createHeld } from "../../support/held-workspace.ts";
 
 let bench: Workbench;
 
@@ -33,14 +32,8 @@ function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
   return withOp("live", { timeoutMs: 240_000 }, work);
 }
 
-async function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
-  const plan = mergeSpec({
-    flags: { image: bench.image, memory: 128, sizeMib: 64, network: "isolated", ...flags, name },
-    file: null,
-    surface: "create",
-    cwd: bench.dir,
-  });
-  await createWorkspace(op, bench.engine, plan);
+function create(op: Op, name: string, flags: Flags = {}): Promise<void> {
+  return createHeld(op, bench.engine, name, { image: bench.image, ...flags });
 }
 
 async function holderOf(name: string): Promise<number> {

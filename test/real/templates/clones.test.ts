@@ -2,12 +2,13 @@ import { open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Op, withOp } from "../../../src/base/op.ts";
-import { nothingAttached } from "../../../src/workspace/attachments.ts";
 import { cloneTemplate } from "../../../src/workspace/templates/clone.ts";
 import { ensureTemplate } from "../../../src/workspace/templates/ensure.ts";
 import type { Template, TemplateRequest } from "../../../src/workspace/templates/template.ts";
 import type { Workspace } from "../../../src/workspace/workspace.ts";
 import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { someBoot, someTemplate } from "../../support/boot-request.ts";
+import { sh } from "../../support/root-shell.ts";
 
 let bench: Workbench;
 beforeAll(async () => {
@@ -26,22 +27,7 @@ const chatter =
   '(while :; do echo "$(cat /proc/sys/kernel/random/uuid) $(head -c 16 /dev/urandom | hexdump -e \'16/1 "%02x"\')"; done > /chatter 2>&1 &)';
 
 function request(kernel: string, change: Partial<TemplateRequest> = {}): TemplateRequest {
-  return {
-    boot: {
-      name: "unused",
-      image: bench.image,
-      pull: "missing",
-      insecureRegistries: [],
-      kernel,
-      arch: undefined,
-      accel: "auto",
-      memoryMib: 256,
-      cpus: 1,
-      sizeMib: 256,
-      hostname: "unused",
-      attach: nothingAttached,
-      bounds: { pullMs: 60_000, bootMs: 120_000 },
-    },
+  return someTemplate(someBoot(bench.image, { kernel }), {
     setup: [
       "cat /proc/sys/kernel/random/boot_id > /boot-id",
       "echo 0123456789abcdef0123456789abcdef > /etc/machine-id",
@@ -49,31 +35,12 @@ function request(kernel: string, change: Partial<TemplateRequest> = {}): Templat
       chatter,
       "while [ $(wc -l < /chatter) -lt 3 ]; do sleep 0.05; done",
     ],
-    shell: "/bin/sh",
-    env: {},
-    files: [],
-    ready: null,
-    setupTimeoutMs: 200_000,
     ...change,
-  };
+  });
 }
 
 function cloneNamed(name: string) {
   return { name, hostname: `${name}-host`, bootMs: 120_000 };
-}
-
-async function sh(op: Op, workspace: Workspace, script: string): Promise<string> {
-  const result = await workspace.agent.run(op, {
-    argv: ["/bin/sh", "-c", script],
-    env: ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"],
-    cwd: "/",
-    user: "0:0",
-    stdin: false,
-    tty: null,
-    timeoutMs: 60_000,
-  });
-  if (result.exitCode !== 0) throw new Error(`${script}: ${result.stderr.toString()}`);
-  return result.stdout.toString().trim();
 }
 
 describe.each(["own", "distribution"])("clones of a template with the %s kernel", (kernel) => {

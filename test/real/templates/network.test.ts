@@ -7,9 +7,10 @@ import { networkRequestOf } from "../../../src/workspace/network-request.ts";
 import { cloneTemplate } from "../../../src/workspace/templates/clone.ts";
 import { ensureTemplate } from "../../../src/workspace/templates/ensure.ts";
 import type { Template } from "../../../src/workspace/templates/template.ts";
-import type { Workspace } from "../../../src/workspace/workspace.ts";
 import { type Canary, startCanary } from "../../fixtures/canary.ts";
 import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { someBoot, someTemplate } from "../../support/boot-request.ts";
+import { sh } from "../../support/root-shell.ts";
 
 let bench: Workbench;
 let peer: Canary;
@@ -37,51 +38,15 @@ beforeAll(async () => {
     },
     "agent: {egress: strict, allow: [peer.test]}",
   );
-  template = await during((op) =>
-    ensureTemplate(op, bench.engine, {
-      boot: {
-        name: "unused",
-        image: bench.image,
-        pull: "missing",
-        insecureRegistries: [],
-        kernel: undefined,
-        arch: undefined,
-        accel: "auto",
-        memoryMib: 256,
-        cpus: 1,
-        sizeMib: 256,
-        hostname: "unused",
-        attach: { ...nothingAttached, network: networkRequestOf(plan) },
-        bounds: { pullMs: 60_000, bootMs: 120_000 },
-      },
-      setup: [talker],
-      shell: "/bin/sh",
-      env: {},
-      files: [],
-      ready: null,
-      setupTimeoutMs: 200_000,
-    }),
-  );
+  const attach = { ...nothingAttached, network: networkRequestOf(plan) };
+  const request = someTemplate(someBoot(bench.image, { attach }), { setup: [talker] });
+  template = await during((op) => ensureTemplate(op, bench.engine, request));
 });
 afterAll(async () => {
   delete process.env.CLONES_KEY;
   await peer?.[Symbol.asyncDispose]();
   await bench?.[Symbol.asyncDispose]();
 });
-
-async function sh(op: Op, workspace: Workspace, script: string): Promise<string> {
-  const result = await workspace.agent.run(op, {
-    argv: ["/bin/sh", "-c", script],
-    env: ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"],
-    cwd: "/",
-    user: "0:0",
-    stdin: false,
-    tty: null,
-    timeoutMs: 60_000,
-  });
-  if (result.exitCode !== 0) throw new Error(`${script}: ${result.stderr.toString()}`);
-  return result.stdout.toString().trim();
-}
 
 test("a clone's connections are its own: what was open is reset, what is new is decided and audited for it", async () => {
   await during(async (op) => {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Op, withOp } from "../../../src/base/op.ts";
-import { nothingAttached } from "../../../src/workspace/attachments.ts";
 import { type BootRequest, boot } from "../../../src/workspace/boot.ts";
 import {
   deleteSnapshot,
@@ -9,8 +8,9 @@ import {
   snapshotWorkspace,
   startSnapshot,
 } from "../../../src/workspace/templates/snapshots.ts";
-import type { Workspace } from "../../../src/workspace/workspace.ts";
 import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { someBoot } from "../../support/boot-request.ts";
+import { rootScript, sh } from "../../support/root-shell.ts";
 
 let bench: Workbench;
 beforeAll(async () => {
@@ -25,40 +25,7 @@ function during<T>(work: (op: Op) => Promise<T>): Promise<T> {
 }
 
 function request(name: string): BootRequest {
-  return {
-    name,
-    image: bench.image,
-    pull: "missing",
-    insecureRegistries: [],
-    kernel: undefined,
-    arch: undefined,
-    accel: "auto",
-    memoryMib: 256,
-    cpus: 1,
-    sizeMib: 256,
-    hostname: name,
-    attach: nothingAttached,
-    bounds: { pullMs: 60_000, bootMs: 120_000 },
-    saveable: true,
-  };
-}
-
-function command(script: string) {
-  return {
-    argv: ["/bin/sh", "-c", script],
-    env: ["PATH=/bin"],
-    cwd: "/",
-    user: "0:0",
-    stdin: false,
-    tty: null,
-    timeoutMs: 60_000,
-  };
-}
-
-async function sh(op: Op, workspace: Workspace, script: string): Promise<string> {
-  const result = await workspace.agent.run(op, command(script));
-  if (result.exitCode !== 0) throw new Error(`${script}: ${result.stderr.toString()}`);
-  return result.stdout.toString().trim();
+  return someBoot(bench.image, { name, hostname: name, saveable: true });
 }
 
 function startOf(name: string) {
@@ -91,7 +58,7 @@ test("forks go on with the command that ran, and so does the original, with its 
     await using live = await boot(op, bench.engine, request("forked"));
     const counting = await live.exec(
       op,
-      command(
+      rootScript(
         "n=0; while [ ! -e /stop ]; do n=$((n+1)); echo $n > /count; sleep 0.05; done; echo end",
       ),
     );
