@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asMicroagentError, errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { printable } from "../channel/printable.ts";
+import { makeDirs } from "../host/make-dirs.ts";
 import { HostDirectories } from "./host-directories.ts";
 import { HostFile } from "./host-file.ts";
 import { pathRefusal } from "./output-path.ts";
@@ -47,7 +47,7 @@ export class HostTreeWriter {
 
   async start(): Promise<void> {
     try {
-      await mkdir(this.#destDir, { recursive: true });
+      await makeDirs(this.#destDir);
     } catch (error) {
       throw writeError(error, `Directory "${this.#destDir}" cannot be made`);
     }

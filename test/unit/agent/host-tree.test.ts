@@ -308,6 +308,14 @@ test("a directory that cannot be written is named", async () => {
   });
 });
 
+test("a directory that cannot be made, although the one above it is there, is refused at once", async () => {
+  const manifest = await write([entry("", "dir")], "/proc/none/deep");
+  expect(manifest.failure).toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringContaining('"/proc/none/deep"'),
+  });
+});
+
 const anyName = fc.oneof(
   fc.constantFrom(
     "..",
