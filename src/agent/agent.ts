@@ -275,7 +275,7 @@ export class Agent {
     action: string,
   ): Promise<Reply> {
     const { reply, stream } = await exchange(op, this.#session, request, schema, action);
-    stream.finish();
+    stream.leave();
     return reply;
   }
 }

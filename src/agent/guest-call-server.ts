@@ -120,7 +120,7 @@ class Answering implements GuestCallStream {
   }
 
   #leave(): void {
-    this.#stream.finish();
+    this.#stream.leave();
     this.#leaving.add(this.#stream);
   }
 }

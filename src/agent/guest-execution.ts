@@ -76,7 +76,7 @@ class GuestExecution implements Execution {
     try {
       const result = await this.#readToResult();
       this.#ended = true;
-      this.#stream.finish();
+      this.#stream.leave();
       this.#queue.end();
       return result;
     } catch (error) {

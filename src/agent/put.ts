@@ -44,7 +44,7 @@ export async function putTree(
       throw reader.violate("The guest said a tree was written before all of it was sent");
     }
     await answered;
-    stream.finish();
+    stream.leave();
     return await sent;
   } catch (error) {
     // The stream may have broken because the guest refused: then the refusal is already here.

@@ -124,7 +124,7 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
         if (this.#openFile) throw this.#misplaced("the end of the tree");
         const end = this.#checked(endSchema, await this.#reader.json(this.#op), "end");
         this.#done = true;
-        if (this.#form !== "upload") this.#stream.finish();
+        if (this.#form !== "upload") this.#stream.leave();
         // Our own counts: the guest's are only what it says.
         return { kind: "end", ...end, entries: this.#entries, bytes: this.#bytes };
       }

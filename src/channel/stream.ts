@@ -97,17 +97,17 @@ export class ChannelStream {
     this.#end("now");
   }
 
-  /**
-   * Nothing more is wanted: throws away whatever still comes, and ends our half along with whatever
-   * is sent next, so that it costs no write of its own.
-   */
+  /** Nothing more is wanted: ends our half after everything written, and throws away whatever still comes. */
   finish(): void {
-    this.#discarding = true;
-    this.#returned.length = 0;
-    this.#queue.clear();
-    // A write that the peer no longer takes would hold the stream open for ever.
-    if (this.#outbox.jobs.some((job) => job.bytesLeft > 0)) this.reset();
-    else this.#end("later");
+    this.#finish("now");
+  }
+
+  /**
+   * The same for a stream whose end nobody waits for: the peer learns of it along with whatever is sent
+   * next, so that it costs no write of its own.
+   */
+  leave(): void {
+    this.#finish("later");
   }
 
   /** True once the stream was reset by either side or its session ended. */
@@ -191,6 +191,15 @@ export class ChannelStream {
     const listener = this.#onFailure;
     this.#onFailure = null;
     listener?.(reason);
+  }
+
+  #finish(when: "now" | "later"): void {
+    this.#discarding = true;
+    this.#returned.length = 0;
+    this.#queue.clear();
+    // A write that the peer no longer takes would hold the stream open for ever.
+    if (this.#outbox.jobs.some((job) => job.bytesLeft > 0)) this.reset();
+    else this.#end(when);
   }
 
   #end(when: "now" | "later"): void {

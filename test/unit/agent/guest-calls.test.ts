@@ -96,6 +96,20 @@ test("bytes that follow the line at once belong to the connection, and halves en
   });
 });
 
+test("a handler that is done with a call has ended it, whatever else is said on the channel or not", async () => {
+  const calls: GuestCalls = {
+    async mediation(op, stream) {
+      const bytes = stream.accept();
+      await bytes.write(op, Buffer.from("all of it"));
+      bytes.finish();
+    },
+  };
+  await withHost(calls, async (op, guest) => {
+    const stream = await guest.open(op, Buffer.from('{"op":"mediation"}\n'));
+    expect(await readAll(op, stream)).toBe('{"ok":true}\nall of it');
+  });
+});
+
 test("a line that comes byte by byte is a line", async () => {
   await withHost(echo, async (op, guest) => {
     const stream = await guest.open(op);
