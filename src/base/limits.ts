@@ -41,6 +41,8 @@ export const limits = {
   egress: {
     /** How long a connection may say nothing at all. */
     tcpIdleMs: 3_600_000,
+    /** The same once one side has ended its half: the other may never end its own, and holds a place that long. */
+    halfClosedIdleMs: 300_000,
     udpIdleMs: 120_000,
     /** How long a guest may take between two questions of one DNS connection. */
     dnsIdleMs: 30_000,

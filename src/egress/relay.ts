@@ -37,6 +37,7 @@ export class Relay {
   #underway = 0;
   /** Bytes to the guest that wait for the rate; resolves in any case. */
   #paced: Promise<void> = Promise.resolve();
+  #upOver = false;
   #downOver = false;
   #over = false;
   #wake: () => void = () => {};
@@ -55,6 +56,11 @@ export class Relay {
     socket.on("close", this.#onClose);
     socket.on("drain", this.#onDrain);
     stream.onFailure(this.#onBroken);
+  }
+
+  /** One side has said all it had to say. */
+  get halfClosed(): boolean {
+    return this.#upOver || this.#downOver;
   }
 
   /** Lets go of both sides, untouched, for somebody else. Only before either direction has started. */
@@ -89,6 +95,8 @@ export class Relay {
         if (this.#socket.write(piece)) continue;
         await this.#drained();
       }
+      this.#upOver = true;
+      this.lastActiveAt = this.#op.clock.monotonic();
       this.#socket.end();
     } catch {
       this.end("reset");
@@ -115,6 +123,7 @@ export class Relay {
   readonly #onDownEnd = (): void => {
     if (this.#over) return;
     this.#downOver = true;
+    this.lastActiveAt = this.#op.clock.monotonic();
     this.#stream.end();
   };
 

@@ -52,7 +52,6 @@ interface Connection {
 }
 
 class TcpFlow {
-  readonly idleMs: number = limits.egress.tcpIdleMs;
   readonly #connection: Connection;
   readonly #stream: ByteStream;
   readonly #relay: Relay;
@@ -76,6 +75,11 @@ class TcpFlow {
       own: gate.ownAddresses,
       gave: (name) => gate.gave(name, to.address),
     };
+  }
+
+  get idleMs(): number {
+    const { tcpIdleMs, halfClosedIdleMs } = limits.egress;
+    return this.#relay.halfClosed ? halfClosedIdleMs : tcpIdleMs;
   }
 
   get lastActiveAt(): number {

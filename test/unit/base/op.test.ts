@@ -1,29 +1,7 @@
 import { expect, test } from "vitest";
 import { isMicroagentError } from "../../../src/base/errors.ts";
-import { type Clock, type Progress, startOp, withOp } from "../../../src/base/op.ts";
-
-/** A clock that moves only when told. */
-function manualClock(): Clock & { advance(ms: number): void } {
-  let nowMs = 1_000;
-  let timers: { at: number; callback: () => void }[] = [];
-  return {
-    now: () => nowMs,
-    monotonic: () => nowMs,
-    after(ms, callback) {
-      const timer = { at: nowMs + ms, callback };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((each) => each !== timer);
-      };
-    },
-    advance(ms) {
-      nowMs += ms;
-      const due = timers.filter((timer) => timer.at <= nowMs);
-      timers = timers.filter((timer) => timer.at > nowMs);
-      for (const timer of due) timer.callback();
-    },
-  };
-}
+import { type Progress, startOp, withOp } from "../../../src/base/op.ts";
+import { manualClock } from "../../support/manual-clock.ts";
 
 const never = () => new Promise<never>(() => {});
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { GuestCallServer } from "../../../src/agent/guest-call-server.ts";
-import { type Op, realClock } from "../../../src/base/op.ts";
+import { type Clock, type Op, realClock } from "../../../src/base/op.ts";
 import { Session } from "../../../src/channel/session.ts";
 import type { ChannelStream } from "../../../src/channel/stream.ts";
 import { parseAddress } from "../../../src/egress/address.ts";
@@ -55,6 +55,8 @@ export interface NetworkOptions {
   readonly names?: Readonly<Record<string, readonly string[]>>;
   readonly resolver?: NameResolver;
   readonly interceptor?: Interceptor;
+  /** The gate's; the channel and the test keep the real one. */
+  readonly clock?: Clock;
 }
 
 /** A guest without a machine: its end of a channel, and a real gate on the other end. */
@@ -71,6 +73,7 @@ export async function withNetwork(
     audit,
     interceptor: options.interceptor ?? null,
     identity,
+    clock: options.clock,
     resolver: options.resolver ?? scriptedResolver(options.names ?? {}, asked),
   });
   const [hostLink, guestLink] = duplexPair();
