@@ -31,6 +31,7 @@ export {
   startOp,
   withOp,
 } from "./base/op.ts";
+export { durationText } from "./base/quantity.ts";
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";
@@ -113,11 +114,13 @@ export {
   haltWorkspace,
   imagesInUse,
   inspectWorkspace,
+  keepAsWorkspace,
   killWorkspace,
   listWorkspaceSnapshots,
   readConsole,
   resultOf,
   startFromSnapshot,
+  startSaved,
   startWorkspace,
   waitWorkspace,
   workspaceStats,

@@ -1,4 +1,4 @@
-import type { BootRequest } from "../src/index.ts";
+import type { BootRequest, RunPlan } from "../src/index.ts";
 import type { Settings } from "./options.ts";
 
 /** A template as the workers know it. */
@@ -6,6 +6,8 @@ export interface ProvidedTemplate {
   /** Null: no selected test file names it, so it was not built. */
   readonly key: string | null;
   readonly boot: BootRequest;
+  /** What `boot` was made of, for machines that are kept. */
+  readonly plan: RunPlan;
   readonly shell: string;
   readonly env: Readonly<Record<string, string>>;
 }

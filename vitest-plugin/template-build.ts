@@ -38,8 +38,8 @@ export async function describeTemplate(options: TemplateOptions): Promise<Provid
     },
     undefined,
   );
-  const shell = options.shell ?? "/bin/sh";
-  return { key: null, boot: await bootRequestOf(plan), shell, env: options.env ?? {} };
+  const { shell = "/bin/sh", env = {} } = options;
+  return { key: null, boot: await bootRequestOf(plan), plan: { ...plan, env }, shell, env };
 }
 
 /** Builds a template, or finds it. */

@@ -2,16 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunnerTestCase, recordArtifact } from "vitest";
-import {
-  globGuest,
-  type Op,
-  randomHex,
-  readGuestFile,
-  snapshotWorkspace,
-  withOp,
-} from "../../src/index.ts";
+import { globGuest, type Op, readGuestFile, withOp } from "../../src/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Host } from "../worker/host.ts";
+import { keepMachine } from "./keep.ts";
 import { machineReport } from "./report.ts";
 
 declare module "vitest" {
@@ -58,7 +52,7 @@ export async function collectEvidence(
   for (const machine of machines) {
     if (machine.over !== null && machine.transcript.last(1).length === 0) continue;
     const ending = await endingOf(machine);
-    const kept = await keep(machine, host).catch(() => null);
+    const kept = await keep(machine, task.name, host);
     const report = machineReport(machine, ending, host.settings);
     reports.push(kept === null ? report : `${report}\n${kept}`);
     await attach(task, machine, ending, host).catch(() => {});
@@ -115,11 +109,11 @@ async function endingOf(machine: Machine): Promise<string> {
 }
 
 /** The machine as it was, for later. */
-async function keep(machine: Machine, host: Host): Promise<string | null> {
+async function keep(machine: Machine, test: string, host: Host): Promise<string | null> {
   if (!host.settings.onFailure.snapshot || machine.over !== null) return null;
-  const tag = `failed-${machine.hostname.slice(0, 30)}-${randomHex(3)}`;
-  await within(host, (op) => snapshotWorkspace(op, host.engine, machine.workspace, tag));
-  return `saved as it is now; a test starts it again with: boot({ snapshot: "${tag}" })`;
+  return await within(host, (op) => keepMachine(op, machine, test, host)).catch(
+    (error: unknown) => `not saved: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }
 
 async function attach(task: RunnerTestCase, machine: Machine, ending: string, host: Host) {

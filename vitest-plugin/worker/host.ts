@@ -5,17 +5,20 @@ import {
   MicroagentError,
   type Op,
   openTemplate,
+  type RunPlan,
   stateLayout,
   type Template,
 } from "../../src/index.ts";
 import { noTemplate, type Settings } from "../options.ts";
-import type { Provided } from "../provided.ts";
+import type { Provided, ProvidedTemplate } from "../provided.ts";
 
 /** This worker's view of the engine. */
 export interface Host {
   readonly engine: Engine;
   readonly settings: Settings;
   template(op: Op, name: string): Promise<Template>;
+  /** What the machines of a template were asked to be. */
+  plan(name: string): RunPlan;
 }
 
 interface Holder {
@@ -50,6 +53,9 @@ function openHost(provided: Provided): Host {
   return {
     engine,
     settings,
+    plan(name) {
+      return knownTemplate(provided, name).plan;
+    },
     template(op, name) {
       let template = open.get(name);
       if (template === undefined) {
@@ -69,9 +75,7 @@ async function openNamed(
   provided: Provided,
   name: string,
 ): Promise<Template> {
-  const known = provided.templates[name];
-  if (known === undefined) throw noTemplate(name, provided.templates);
-  const { key: built, boot, shell, env } = known;
+  const { key: built, boot, shell, env } = knownTemplate(provided, name);
   if (built === null) {
     throw new MicroagentError("invalid_argument", `Template "${name}" was not built for this run`, {
       hint: `Name it in quotes in the test file, or set build: "always" in its options`,
@@ -94,4 +98,10 @@ async function openNamed(
     prepare: { key: built, run: rebuild },
   };
   return await openTemplate(op, engine, request, built);
+}
+
+function knownTemplate(provided: Provided, name: string): ProvidedTemplate {
+  const known = provided.templates[name];
+  if (known === undefined) throw noTemplate(name, provided.templates);
+  return known;
 }

@@ -7,7 +7,7 @@ import {
   parseHostRule,
   randomHex,
   realClock,
-  startSnapshot,
+  startSaved,
   type Workspace,
 } from "../../src/index.ts";
 import { Life } from "../machine/life.ts";
@@ -23,7 +23,7 @@ export interface MachineSpec {
   /** Default: `vm`. Also the host name. */
   readonly name?: string | undefined;
   readonly hostname?: string | undefined;
-  /** A machine that was saved when its test failed: starts it as it was then. Of the same template. */
+  /** A machine that was kept when its test failed, `WORKSPACE:TAG`: starts it as it was then. Of the same template. */
   readonly snapshot?: string | undefined;
   /** Names that the guest may connect to, and the ports of other machines that they stand for. Its template needs `network`. */
   readonly reach?: Readonly<Record<string, MachinePort>> | undefined;
@@ -73,7 +73,7 @@ export async function startMachine(
     const start = async (op: Op, fresh: string, called: string): Promise<Workspace> => {
       const own = { name: fresh, hostname: called, bootMs: settings.timeouts.boot, attach };
       if (spec.snapshot !== undefined) {
-        return await startSnapshot(op, host.engine, spec.snapshot, own);
+        return await startSaved(op, host.engine, savedName(spec.snapshot), own);
       }
       return await cloneTemplate(op, host.engine, await host.template(op, template), own);
     };
@@ -108,6 +108,14 @@ export async function startMachine(
     await giveBack();
     throw error;
   }
+}
+
+function savedName(text: string): { workspace: string; tag: string } {
+  const [, workspace, tag] = /^([^:]+):([^:]+)$/.exec(text) ?? [];
+  if (workspace !== undefined && tag !== undefined) return { workspace, tag };
+  throw new MicroagentError("invalid_argument", `Snapshot is "${text}", wanted "WORKSPACE:TAG"`, {
+    hint: "The report of a failed test says which, when onFailure.snapshot is set",
+  });
 }
 
 /** The template's connections, with a way to other machines of the test. */

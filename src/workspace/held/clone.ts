@@ -48,6 +48,8 @@ async function copyDisk(op: Op, from: string, to: string): Promise<void> {
       throw fileError(error, `Disk "${layer.path}" cannot be shared`);
     });
   }
+  // Nothing was written on what a snapshot gave.
+  if (disk.layers !== undefined && disk.continues !== true) return;
   // Disks have holes: a plain copy would fill them.
   const target = join(to, basename(disk.path));
   await runTool(op, "cp", ["--reflink=auto", "--sparse=always", "--", disk.path, target]);

@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errnoOf } from "../../base/errors.ts";
 import { fileError } from "../../host/file-error.ts";
 import type { DiskAttachment, DiskLayer } from "../../supervisor/port.ts";
@@ -20,17 +20,29 @@ export async function diskIn(
     throw fileError(error, `Directory "${dir}" cannot be read`);
   });
   const layers = chainOf(names).map(({ path, format }) => ({ path: join(dir, path), format }));
-  const top = layers.pop();
+  const top = layers.at(-1);
   if (top === undefined) return null;
-  const disk = { id: scratchDisk, path: top.path, readOnly: false, durability } as const;
-  return layers.length === 0 ? disk : { ...disk, layers, continues: true };
+  const disk = { id: scratchDisk, readOnly: false, durability } as const;
+  // What a snapshot gave is the snapshot's too, and may be others': what is written lies on top of it.
+  if (isGiven(basename(top.path))) {
+    return { ...disk, path: join(dir, `${scratchDisk}.qcow2`), layers };
+  }
+  const below = layers.slice(0, -1);
+  if (below.length === 0) return { ...disk, path: top.path };
+  return { ...disk, path: top.path, layers: below, continues: true };
 }
+
+function isGiven(name: string): boolean {
+  return givenPattern.test(name);
+}
+
+const givenPattern = /^scratch\.([0-9]{1,4})\.(raw|qcow2)$/;
 
 /** The files of the disk among others, the lowest first. */
 export function chainOf(names: readonly string[]): DiskLayer[] {
   const given = names
     .flatMap((name): { index: number; layer: DiskLayer }[] => {
-      const [, index, format] = /^scratch\.([0-9]{1,4})\.(raw|qcow2)$/.exec(name) ?? [];
+      const [, index, format] = givenPattern.exec(name) ?? [];
       if (index === undefined) return [];
       const layer = { path: name, format: format === "raw" ? "raw" : "qcow2" } as const;
       return [{ index: Number(index), layer }];

@@ -27,6 +27,18 @@ export const attachWorkspace: typeof import("./attach.ts").attachWorkspace = asy
   return await held.attachWorkspace(...args);
 };
 
+/** Makes a workspace of a live machine of this process, as it is now. */
+export const keepAsWorkspace: typeof import("./keep.ts").keepAsWorkspace = async (...args) => {
+  const held = await import("./keep.ts");
+  await held.keepAsWorkspace(...args);
+};
+
+/** Starts a machine of this process's own from a saved one of a workspace. */
+export const startSaved: typeof import("./snapshots.ts").startSaved = async (...args) => {
+  const held = await import("./snapshots.ts");
+  return await held.startSaved(...args);
+};
+
 /** Powers a workspace off in good order. */
 export const haltWorkspace: typeof import("./end.ts").haltWorkspace = async (...args) => {
   const held = await import("./end.ts");

@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chainOf } from "../../../../src/workspace/held/disk.ts";
+import { chainOf, diskIn } from "../../../../src/workspace/held/disk.ts";
 
 function paths(...names: string[]): string[] {
   return chainOf(names).map(({ path }) => path);
@@ -34,6 +37,31 @@ describe("the disk that earlier machines left", () => {
     );
     const names = ["scratch.qcow2.1", "scratch.qcow2", ...given];
     expect(paths(...names)).toEqual([...given, "scratch.qcow2", "scratch.qcow2.1"]);
+  });
+
+  test("never begins in the files that a snapshot gave: they are the snapshot's too", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "disk-"));
+    try {
+      for (const name of ["scratch.0.raw", "scratch.1.qcow2"]) {
+        await writeFile(join(dir, name), "");
+      }
+      const given = [
+        { path: join(dir, "scratch.0.raw"), format: "raw" },
+        { path: join(dir, "scratch.1.qcow2"), format: "qcow2" },
+      ];
+      const top = join(dir, "scratch.qcow2");
+      const fresh = await diskIn(dir, "durable");
+      expect(fresh).toMatchObject({ path: top, layers: given });
+      expect(fresh?.continues).toBeUndefined();
+      await writeFile(top, "");
+      expect(await diskIn(dir, "durable")).toMatchObject({
+        path: top,
+        layers: given,
+        continues: true,
+      });
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 
   test("is the same chain in whatever order a directory lists it, each file once", () => {
