@@ -1,6 +1,7 @@
 // A machine with the floor as its init: raw QEMU, a raw socket to the virtio-serial port, single-letter requests.
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
+import { endWithUs } from "./end-with-us.mjs";
 
 const answerMs = 60_000;
 
@@ -10,6 +11,7 @@ export function startFloor({ file, args, scratch }) {
   const child = spawn(file, args, {
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"],
   });
+  endWithUs(child);
   let said = "";
   for (const fd of [2, 5]) {
     child.stdio[fd].on("data", (chunk) => {

@@ -1,6 +1,7 @@
 // The floor of a clone: the saved floor machine started again by a client that does nothing but that.
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { endWithUs } from "./end-with-us.mjs";
 
 /** Starts QEMU from a saved machine and resolves when it stands there; `exec` asks the C init for one fork and exec. */
 export async function restoreFloor({ file, args, statePath }) {
@@ -10,6 +11,7 @@ export async function restoreFloor({ file, args, statePath }) {
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", state],
   });
   closeSync(state);
+  endWithUs(child);
   let said = "";
   for (const fd of [2, 5])
     child.stdio[fd].on("data", (chunk) => (said = (said + chunk).slice(-4000)));
