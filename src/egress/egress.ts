@@ -1,7 +1,7 @@
 import type { GuestCalls } from "../agent/guest-calls.ts";
 import { MicroagentError } from "../base/errors.ts";
 import { type Clock, type Op, realClock, startOp } from "../base/op.ts";
-import type { AuditIdentity } from "./audit-event.ts";
+import type { AuditIdentity, EgressSignal } from "./audit-event.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { DnsServer } from "./dns-server.ts";
 import { serveDns } from "./dns-stream.ts";
@@ -17,6 +17,8 @@ import { serveUdp } from "./udp.ts";
 export interface Egress {
   /** For `Agent.connect`. */
   readonly calls: Required<Pick<GuestCalls, "tcp" | "udp" | "dns" | "unmediated">>;
+  /** Notes why the guest's channel has ended, where that was the guest's doing. */
+  lost(reason: MicroagentError): void;
   /** Ends every flow and waits for them; the audit log is closed by whoever opened it. */
   close(): Promise<void>;
 }
@@ -34,6 +36,12 @@ export interface EgressOptions {
 }
 
 const dnsPort = 53;
+
+/** What the guest's agent says of its network itself, in the same words as of packets. */
+const ofTheNetwork: ReadonlyMap<string, string> = new Map([
+  ["network-restart", "the guest's network process ended, and every connection with it"],
+  ["interface-gone", "the guest's interface was removed, and every connection with it"],
+]);
 const sweepMs = 15_000;
 
 /** Opens the gate of one guest: nothing of it reaches the network but through these calls. */
@@ -78,6 +86,8 @@ class OpenEgress implements Egress {
           serveDns(op, this.#dns, { server: call.dst, transport: "udp" }, stream),
         ),
       unmediated: async (_op, { protocol, dst, count }) => {
+        const became = ofTheNetwork.get(protocol);
+        if (became !== undefined) return this.#tellOfNetwork(became);
         gate.report({
           event: "egress_deny",
           host: "",
@@ -91,6 +101,11 @@ class OpenEgress implements Egress {
     this.#sweep();
   }
 
+  lost({ code, message }: MicroagentError): void {
+    if (code !== "protocol_violation" || this.#abort.signal.aborted) return;
+    this.#tellOfNetwork(`the guest was cut off: ${message}`, "unmediatable-protocol");
+  }
+
   async close(): Promise<void> {
     if (this.#abort.signal.aborted) return;
     this.#cancelSweep();
@@ -98,6 +113,10 @@ class OpenEgress implements Egress {
     this.#abort.abort(new MicroagentError("closed", "The network of this guest was closed"));
     this.#gate.resolver.close();
     await Promise.allSettled(this.#serving);
+  }
+
+  #tellOfNetwork(reason: string, signal?: EgressSignal): void {
+    this.#gate.report({ event: "egress_close", host: "", dst: "", reason, signal });
   }
 
   /** A flow's waits listen to a signal of its own: hundreds of listeners on one are slow. */

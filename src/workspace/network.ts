@@ -75,6 +75,7 @@ export async function openNetwork(
     forwards: ports.forwards,
     auditPath,
     async deliver(step, agent) {
+      void agent.closed.then((reason) => egress.lost(reason));
       await swap?.deliver(step, agent);
       ports.attach(agent);
     },

@@ -35,18 +35,21 @@ func (n *Network) Abandon(src, dst netip.AddrPort) {
 	n.send(out)
 }
 
-// deathWait is how long the host may take to be there to be told.
-const deathWait = time.Second
+// hostWait is how long the host may take to be there to be told.
+const hostWait = time.Second
 
 // TellDeath tells the host that the process before this one died, and with it all connections.
-func (n *Network) TellDeath() {
+func (n *Network) TellDeath() { n.tell("network-restart") }
+
+// tell tells the host what became of the network itself.
+func (n *Network) tell(what string) {
 	defer fault.Recover("a notice")
 	gateway := n.gateways[0]
 	if !gateway.IsValid() {
 		gateway = n.gateways[1]
 	}
-	if _, err := n.up.Ask(wire.UnmediatedCall("network-restart", gateway, 1)); err != nil {
-		time.Sleep(deathWait)
-		_, _ = n.up.Ask(wire.UnmediatedCall("network-restart", gateway, 1))
+	if _, err := n.up.Ask(wire.UnmediatedCall(what, gateway, 1)); err != nil {
+		time.Sleep(hostWait)
+		_, _ = n.up.Ask(wire.UnmediatedCall(what, gateway, 1))
 	}
 }

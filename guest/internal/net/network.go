@@ -34,6 +34,7 @@ type Network struct {
 	link      *link
 	notices   notices
 	questions atomic.Int32
+	closed    atomic.Bool
 
 	// Named, when set, hears which connection a stream of the host is.
 	Named func(stream uint32, src, dst netip.AddrPort)
@@ -62,7 +63,10 @@ func Serve(dev Device, c *wire.Network, up *uplink.Uplink) *Network {
 }
 
 // Close removes the interface; what is open on it ends.
-func (n *Network) Close() { _ = n.dev.Close() }
+func (n *Network) Close() {
+	n.closed.Store(true)
+	_ = n.dev.Close()
+}
 
 // Cut makes the cable fall out, or puts it back: packets are lost in both directions, and nobody is told.
 func (n *Network) Cut(out bool) { n.link.cut.Store(out) }
@@ -99,6 +103,9 @@ func (n *Network) run() {
 				n.stack.Close()
 			}
 			n.taking.Unlock()
+			if !n.closed.Load() {
+				n.tell("interface-gone")
+			}
 			return
 		}
 		if n.take(view, size) {

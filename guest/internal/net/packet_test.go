@@ -136,6 +136,32 @@ func TestOtherPacketsAreRefusedAndTold(t *testing.T) {
 	t.Fatal(told)
 }
 
+func TestAnInterfaceThatIsGoneIsTold(t *testing.T) {
+	told := make(chan string, 4)
+	up, _ := host(t, func(c *call) {
+		told <- c.Op + " " + c.Protocol
+		c.ok()
+		_ = c.Close()
+	})
+	n := Serve(newCable(func([]byte) {}), &testNetwork, up)
+	_ = n.dev.Close() // as when root in the machine removes it
+	select {
+	case what := <-told:
+		if what != "unmediated interface-gone" {
+			t.Fatal(what)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	again := Serve(newCable(func([]byte) {}), &testNetwork, up)
+	again.Close() // as when the network itself ends it
+	select {
+	case what := <-told:
+		t.Fatal(what)
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
 // Whatever is neither answered nor passed on must not be answered: errors about errors never end.
 func TestErrorsAreNotAnswered(t *testing.T) {
 	c, out := probe(t, &uplink.Uplink{})

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { GuestCallServer } from "../../../src/agent/guest-call-server.ts";
+import type { MicroagentError } from "../../../src/base/errors.ts";
 import { type Clock, type Op, realClock } from "../../../src/base/op.ts";
 import { Session } from "../../../src/channel/session.ts";
 import type { ChannelStream } from "../../../src/channel/stream.ts";
@@ -37,6 +38,8 @@ export interface Network {
   /** The addresses the guest's resolver gives for a name. */
   lookUp(name: string): Promise<string[]>;
   close(): Promise<void>;
+  /** The channel broke. */
+  lost(reason: MicroagentError): void;
   /** Closes the gate and reads its audit. */
   events(): Promise<readonly AuditRecord[]>;
 }
@@ -102,6 +105,7 @@ export async function withNetwork(
         udp: (dst, port) => open(`${JSON.stringify({ op: "udp", dst, port, src_port: 4000 })}\n`),
         lookUp: async (name) => addressesOf(await dns(name)),
         close,
+        lost: (reason) => egress.lost(reason),
         async events() {
           await close();
           return (await readAuditLog(path)).events;
