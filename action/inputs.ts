@@ -127,7 +127,7 @@ export const inputDeclarations = [
     name: "keep",
     default: "false",
     meaning:
-      "`true` leaves the machine up for later steps with `shell: microagent exec {0}`; it is deleted when the job ends. Outputs do not come out by themselves.",
+      "`true` leaves the machine up for later steps with `shell: microagent exec {0}`; it is deleted when the job ends. Outputs are what there was when this step's command had ended.",
   },
   {
     name: "name",

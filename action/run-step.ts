@@ -24,7 +24,6 @@ import { GuestOutput } from "./guest-output.ts";
 import { checkHost } from "./host-check.ts";
 import { isBuiltHere } from "./host-needs.ts";
 import { type Job, readJob } from "./job.ts";
-import { startKeptMachine } from "./kept-machine.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
 import { readInput } from "./read-input.ts";
 import { egressFacts } from "./run-facts.ts";
@@ -78,7 +77,7 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const name = await workspaceName(settings.name, spec?.spec.name, job.temp);
   const paths = stepPaths(job.temp, name);
   const flags = flagsOf(settings, { name, outputDir: paths.outputs }, spec);
-  const plan = await planRun("dispatch", flags, settings.file ?? undefined);
+  const plan = idleWhenKept(settings, await planRun("dispatch", flags, settings.file ?? undefined));
   maskSecrets(plan);
   refuseSecrets(plan, job.event);
 
@@ -88,10 +87,7 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
     stateDir: paths.state,
     outputs: paths.outputs,
     keep: settings.keep,
-    upload:
-      settings.uploadArtifacts && !settings.keep
-        ? artifactName(settings.artifactName, job.id, name)
-        : "",
+    upload: settings.uploadArtifacts ? artifactName(settings.artifactName, job.id, name) : "",
     retentionDays: String(settings.artifactRetentionDays ?? ""),
   });
   const caches = new StepCaches({
@@ -113,15 +109,20 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const hits = [...caches.hits].join(", ");
   say(hits === "" ? "Caches: nothing was restored" : `Caches: restored ${hits}`);
 
-  const runs = settings.keep ? startKeptMachine : runMachine;
-  const result = await runs(settings, job, paths, plan, output, signal);
+  const result = await runMachine(settings, job, paths, plan, output, signal);
   await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches, result));
-  if (!signal.aborted && (result.boot !== null || settings.keep)) {
+  if (!signal.aborted && result.boot !== null) {
     const made = template !== null && /built/.test(result.template?.how ?? "");
     const renewed = new Map(made ? [["template", template] as const] : []);
     await caches.save(`${job.runId}-${job.attempt}-${name}`, renewed);
   }
   rememberStep({ done: true });
+}
+
+/** A machine for later steps that nobody gave a command waits for them: its image's own might never end. */
+function idleWhenKept(settings: StepSettings, plan: RunPlan): RunPlan {
+  if (!settings.keep || plan.command.kind !== "image") return plan;
+  return { ...plan, command: { kind: "shell", text: ":" } };
 }
 
 /** The Agentfile; each of its problems becomes an annotation at its place. */
@@ -172,7 +173,7 @@ async function finish(
 ): Promise<void> {
   const egress = egressFacts(result);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
-  if (settings.report && !settings.keep) await addReport(paths);
+  if (settings.report) await addReport(paths);
   const artifact = await upload(settings, job, paths, result);
   await tellJob(settings, plan, result, egress, {
     cacheHit,
@@ -199,8 +200,7 @@ async function upload(
   result: StepResult,
 ): Promise<UploadedArtifact | null> {
   // A cancelled step has seconds: what it leaves is uploaded by the post step, which has minutes.
-  const later = result.termination.kind === "interrupted" || settings.keep;
-  if (!settings.uploadArtifacts || later) return null;
+  if (!settings.uploadArtifacts || result.termination.kind === "interrupted") return null;
   const name = artifactName(settings.artifactName, job.id, result.workspace);
   return await uploadOutputs(paths.outputs, name, settings.artifactRetentionDays);
 }

@@ -103,14 +103,6 @@ export function readSettings(input: (name: InputName) => string): StepSettings {
       `Input "workspace-back" is "${settings.workspaceBack}", which needs "workspace: copy"`,
     );
   }
-  if (settings.keep && settings.workspaceBack !== "none") {
-    problems.push('Input "keep" leaves the machine running, so "workspace-back" must be "none"');
-  }
-  if (settings.keep && settings.artifacts.length > 0) {
-    problems.push(
-      'Input "keep" leaves the machine running, so "artifacts" must be empty: copy with microagent cp',
-    );
-  }
   if (problems.length > 0) throw new InputProblems(problems);
   return settings;
 }

@@ -1,3 +1,4 @@
+import { durationText } from "../src/index.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { summaryBlock, summaryText } from "./escape.ts";
 
@@ -66,7 +67,7 @@ function headOf(facts: SummaryFacts): string {
     ["Image", `${facts.image} ${facts.digest}`],
     ["Machine", `${facts.cpus} CPU, ${facts.memoryMib} MiB`],
     ["Acceleration", `${facts.accel}: ${facts.accelReason}`],
-    ["Time", facts.times.map(([name, ms]) => `${name} ${seconds(ms)}`).join(", ")],
+    ["Time", facts.times.map(([name, ms]) => `${name} ${durationText(ms)}`).join(", ")],
     ["Cache", facts.cacheHit],
   ];
   return [
@@ -125,10 +126,6 @@ function detailsOf(tail: string): string {
 
 function more(count: number, what: string): string {
   return count > 0 ? `<p>And ${count} more ${what}.</p>\n` : "";
-}
-
-function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function bytes(text: string): number {

@@ -7,7 +7,6 @@ import {
   openActionBench,
 } from "../../fixtures/actions/action-bench.ts";
 import { type Cancelled, cancel, runAction, type StepRun } from "../../fixtures/actions/runner.ts";
-import { readZip } from "../../fixtures/actions/zip.ts";
 
 let bench: ActionBench;
 beforeAll(async () => {
@@ -35,12 +34,7 @@ test("a command that takes too long is a timeout, and what it wrote comes out", 
   expect(run.exitCode).toBe(1);
   expect(run.outputs).toMatchObject({ conclusion: "timeout", "exit-code": "124" });
   expect(said(run, "error")).toContain("The run took longer than 2 s");
-  const [uploaded] = job.service.artifacts.values();
-  expect(
-    readZip(uploaded?.bytes ?? Buffer.alloc(0))
-      .get("out/a")
-      ?.toString(),
-  ).toBe("half\n");
+  expect(job.uploaded().get("out/a")?.toString()).toBe("half\n");
 });
 
 /** Cancels when the log says this; what the runner had to do is told afterwards. */
@@ -116,12 +110,7 @@ test("cancelled while it uploads, a step leaves the upload to the post step", as
   });
   const post = await run.post();
   expect(post?.exitCode).toBe(0);
-  const [uploaded] = job.service.artifacts.values();
-  expect(
-    readZip(uploaded?.bytes ?? Buffer.alloc(0))
-      .get("out/x")
-      ?.toString(),
-  ).toBe("x\n");
+  expect(job.uploaded().get("out/x")?.toString()).toBe("x\n");
 });
 
 test("a kept machine whose step was cancelled is gone after the post step", async () => {
@@ -146,12 +135,7 @@ test("a cancelled run's outputs are uploaded by the post step", async () => {
   });
   expect(job.service.artifacts.size).toBe(0);
   await run.post();
-  const [uploaded] = job.service.artifacts.values();
-  expect(
-    readZip(uploaded?.bytes ?? Buffer.alloc(0))
-      .get("out/a")
-      ?.toString(),
-  ).toBe("half\n");
+  expect(job.uploaded().get("out/a")?.toString()).toBe("half\n");
 });
 
 test("an action that cannot be loaded fails, and its post step has nothing to do", async () => {

@@ -5,7 +5,6 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ActionBench, openActionBench } from "../../fixtures/actions/action-bench.ts";
 import { runAction } from "../../fixtures/actions/runner.ts";
-import { readZip } from "../../fixtures/actions/zip.ts";
 
 const execFile = promisify(start);
 
@@ -62,9 +61,7 @@ test("secrets show in the guest's memory and nowhere else", async () => {
   }
   expect(run.lines.join("\n")).not.toContain(encoded);
   expect(run.lines).toContain("***");
-  const [uploaded] = job.service.artifacts.values();
-  for (const [name, bytes] of readZip(uploaded?.bytes ?? Buffer.alloc(0)))
-    expect(bytes.includes("s3cr3t"), name).toBe(false);
+  for (const [name, bytes] of job.uploaded()) expect(bytes.includes("s3cr3t"), name).toBe(false);
   expect(JSON.stringify(run.state)).not.toContain("s3cr3t");
 });
 
@@ -79,13 +76,11 @@ test("a swapped credential is a placeholder in the guest, and its value is shown
     { env: { KEY: "CANARY-of-a-key" } },
   );
   expect(run.exitCode, run.raw).toBe(0);
-  const [uploaded] = job.service.artifacts.values();
   const shown = [run.lines.join("\n"), run.summary, JSON.stringify(run.outputs)];
   for (const text of shown) expect(text).not.toContain("CANARY");
   // Only the command that has it masked names it.
   expect(run.raw.replaceAll(/^::add-mask::.*$/gm, "")).not.toContain("CANARY");
-  for (const [name, bytes] of readZip(uploaded?.bytes ?? Buffer.alloc(0)))
-    expect(bytes.includes("CANARY"), name).toBe(false);
+  for (const [name, bytes] of job.uploaded()) expect(bytes.includes("CANARY"), name).toBe(false);
 });
 
 test("a stranger's code gets no secrets, and the runner's own keys are nobody's", async () => {
@@ -118,35 +113,6 @@ test("the workspace comes back as files where it is asked for, without git's and
   expect(await readFile(join(workspace, "a.txt"), "utf8")).toBe("one\ntwo\n");
   for (const path of ["gone.txt", ".github/x", ".git/hooks/pre-commit", "link"])
     await expect(readFile(join(workspace, path)), path).rejects.toThrow("ENOENT");
-});
-
-test("a kept machine is reached by later steps, and is gone when the job ends", async () => {
-  await using job = await bench.openJob();
-  await writeFile(join(job.dirs.workspace, "a.txt"), "from the checkout\n");
-  const run = await job.step({
-    image: bench.image,
-    workspace: "copy",
-    keep: "true",
-    run: "echo kept > /state; cat a.txt",
-  });
-  expect(run.exitCode, run.raw).toBe(0);
-  expect(run.lines).toContain("from the checkout");
-  expect(run.outputs).toMatchObject({ conclusion: "success", "exit-code": "0" });
-  const env = { ...run.env, PATH: `${run.paths[0]}:/usr/bin:/bin`, HOME: job.dirs.home };
-  const script = join(job.dirs.temp, "step.sh");
-  await writeFile(script, "cat /state\nexit 7\n");
-  // As the runner starts `shell: microagent exec {0}`.
-  const later = await execFile("microagent", ["exec", script], { env }).catch(
-    (error: { code: number; stdout: string }) => error,
-  );
-  expect(later).toMatchObject({ code: 7, stdout: "kept\n" });
-
-  const post = await run.post();
-  expect(post?.exitCode).toBe(0);
-  expect(post?.raw).toContain("is gone");
-  await expect(execFile("microagent", ["exec", script], { env })).rejects.toMatchObject({
-    code: 1,
-  });
 });
 
 test("the setup action puts the command on the PATH of later steps", async () => {

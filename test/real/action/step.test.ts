@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ActionBench, openActionBench } from "../../fixtures/actions/action-bench.ts";
 import { sha256Hex } from "../../fixtures/actions/results-service.ts";
 import { cancel } from "../../fixtures/actions/runner.ts";
-import { readZip } from "../../fixtures/actions/zip.ts";
 
 let bench: ActionBench;
 beforeAll(async () => {
@@ -48,7 +47,7 @@ test("a run from an Agentfile leaves outputs, a summary, an artifact that is who
   const [uploaded] = job.service.artifacts.values();
   expect(uploaded?.finished).toBe(true);
   expect(uploaded?.hash).toBe(`sha256:${sha256Hex(uploaded?.bytes ?? Buffer.alloc(0))}`);
-  const files = readZip(uploaded?.bytes ?? Buffer.alloc(0));
+  const files = job.uploaded();
   expect(files.get("report/report.txt")?.toString()).toBe("42\n");
   expect(files.get("result.json")?.toString()).toContain('"final_state": "stopped"');
   expect(files.get("report.html")?.toString()).toContain("<!doctype html>");
@@ -138,8 +137,7 @@ test("a link that the guest made leads nowhere: not to the host, not into the ar
     artifacts: "out=/out",
   });
   expect(run.exitCode).toBe(0);
-  const [uploaded] = job.service.artifacts.values();
-  const files = readZip(uploaded?.bytes ?? Buffer.alloc(0));
+  const files = job.uploaded();
   expect([...files.keys()].filter((name) => name.startsWith("out/"))).toEqual(["out/x"]);
   expect([...files.values()].join("")).not.toContain("host secret");
 });

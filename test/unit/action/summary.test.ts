@@ -69,7 +69,7 @@ test("a summary says what happened, with every text of a guest escaped", () => {
   expect(hostile.match(/<\/pre>/g)).toHaveLength(1);
   expect(hostile).toContain("ab".repeat(32));
   expect(hostile).toContain("ok.example");
-  expect(summaryOf(facts)).toContain("boot 300 ms, run 61.0 s");
+  expect(summaryOf(facts)).toContain("boot 300 ms, run 1 min 1 s");
   expect(failedSummary("infra-error", evil)).not.toContain("<img");
 });
 
