@@ -205,7 +205,7 @@ func (f *udpFlow) receive(st *mux.Stream) {
 }
 
 // readDatagram reads a length and as many bytes.
-func readDatagram(st *mux.Stream) ([]byte, error) {
+func readDatagram(st io.Reader) ([]byte, error) {
 	var length [2]byte
 	if _, err := io.ReadFull(st, length[:]); err != nil {
 		return nil, err

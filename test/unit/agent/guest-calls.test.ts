@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseGuestCall } from "../../../src/agent/guest-call-line.ts";
 import { GuestCallServer } from "../../../src/agent/guest-call-server.ts";
-import type { GuestCalls } from "../../../src/agent/guest-calls.ts";
+import type { GuestCalls, RefusalCode } from "../../../src/agent/guest-calls.ts";
 import { MicroagentError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { type Clock, type Op, realClock } from "../../../src/base/op.ts";
@@ -13,9 +13,20 @@ import { Session } from "../../../src/channel/session.ts";
 import type { ChannelStream } from "../../../src/channel/stream.ts";
 import { inTime, settle } from "../channel/sessions.ts";
 
+interface AnswerVector {
+  readonly name: string;
+  readonly foreign?: boolean;
+  readonly line: string;
+  readonly ok: boolean;
+  readonly code?: RefusalCode;
+  readonly message?: string;
+  readonly value?: string;
+}
+
 interface Vectors {
   readonly accepted: readonly { name: string; line: string; call: Record<string, unknown> }[];
   readonly refused: readonly { name: string; line?: string; line_bytes?: number; code: string }[];
+  readonly answers: readonly AnswerVector[];
 }
 
 /** Lines that the guest's tests read too. */
@@ -85,6 +96,23 @@ describe("guest-calls.json", () => {
       expect(await readLine(op, stream)).toMatchObject({ ok: false, code });
     });
   });
+
+  test.each(vectors.answers.filter(({ foreign }) => foreign !== true))(
+    "$name is answered so",
+    async ({ line, ok, code = "failed", message = "", value }) => {
+      const calls: GuestCalls = {
+        async tcp(_op, _call, stream) {
+          if (ok) stream.accept().end();
+          else stream.refuse(code, message);
+        },
+        secret: async () => Buffer.from(value ?? "", "base64"),
+      };
+      await withHost(calls, async (op, guest) => {
+        const asking = value === undefined ? tcpLine : '{"op":"secret","name":"TOKEN"}\n';
+        expect(await readAll(op, await guest.open(op, Buffer.from(asking)))).toBe(`${line}\n`);
+      });
+    },
+  );
 });
 
 test("bytes that follow the line at once belong to the connection, and halves end one by one", async () => {
