@@ -1,5 +1,8 @@
 import { isMicroagentError, type MicroagentError } from "../../../src/base/errors.ts";
+import type { Flags } from "../../../src/spec/flags.ts";
 import { type LoadedSpec, parseSpec } from "../../../src/spec/load.ts";
+import { mergeSpec } from "../../../src/spec/merge.ts";
+import type { RunPlan } from "../../../src/spec/plan.ts";
 import { type Problem, problemsOf } from "../../../src/spec/problem.ts";
 
 /** A spec text that must be fine. */
@@ -27,4 +30,10 @@ export function refused(call: () => unknown): MicroagentError {
     throw error;
   }
   throw new TypeError(`Nothing was refused, the result is ${JSON.stringify(value)}`);
+}
+
+/** The plan of a dispatch in `/cwd` with these flags and the text of a spec. */
+export function merge(flags: Flags, text?: string): RunPlan {
+  const file = text === undefined ? null : parsed(text);
+  return mergeSpec({ flags, file, surface: "dispatch", cwd: "/cwd" });
 }
