@@ -191,6 +191,16 @@ export const limits = {
     /** The access log of one workspace; a guest that asks for ever must not fill the disk. */
     auditBytesMax: 16 * MiB,
   },
+  /** What answers of model providers say of tokens. */
+  usage: {
+    /** One event, or an answer that is not streamed; a longer one is not looked into. */
+    documentBytesMax: 1 * MiB,
+    listItemsMax: 10_000,
+    /** More than any answer has: larger numbers are nonsense. */
+    tokensMax: 1_000_000_000,
+    /** Models counted one by one; their names come from servers. */
+    modelsMax: 50,
+  },
   swap: {
     /** How long a workspace's authority and its leaves are valid. */
     authorityDays: 365,

@@ -20,6 +20,7 @@ export const auditEventNames = [
   "egress_udp_reply_error",
   "egress_swap",
   "egress_swap_error",
+  "egress_usage",
   "egress_cap_exceeded",
   "egress_loop_guard",
 ] as const;
@@ -61,6 +62,10 @@ export interface AuditEvent {
   readonly bytes_received?: number | undefined;
   /** How often, where one line stands for several. */
   readonly count?: number | undefined;
+  /** A model that answered, as its provider names it, and the tokens that the provider counted. */
+  readonly model?: string | undefined;
+  readonly input_tokens?: number | undefined;
+  readonly output_tokens?: number | undefined;
 }
 
 /** Whose decisions these are. */

@@ -22,6 +22,7 @@ export function auditLine(
     internal: event.internal ?? false,
     signal: event.signal,
     ...numbersOf(event),
+    ...usageOf(event),
   };
   return `${JSON.stringify(record)}\n`;
 }
@@ -38,4 +39,9 @@ function numbersOf(event: AuditEvent): Partial<AuditEvent> {
     ...(received === undefined ? {} : { bytes_received: received }),
     ...(count === undefined ? {} : { count }),
   };
+}
+
+function usageOf(event: AuditEvent): Partial<AuditEvent> {
+  const { model, input_tokens, output_tokens } = event;
+  return model === undefined ? {} : { model: printable(model, 100), input_tokens, output_tokens };
 }

@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import type { AuditEventName, AuditRecord } from "./audit-event.ts";
 
 /** What a run's decisions come to; the shape is part of the dispatch result. */
@@ -8,6 +9,15 @@ export interface AuditSummary {
   /** Flows allowed, by name, by address where no name is known. */
   readonly allow_by_host: Readonly<Record<string, number>>;
   readonly deny_by_host: Readonly<Record<string, number>>;
+  /** What model providers whose credentials are swapped counted; left out where none did. */
+  readonly usage_by_model?: Readonly<Record<string, TokenCounts>>;
+}
+
+export interface TokenCounts {
+  /** Answers that said something of tokens. */
+  readonly answers: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
 }
 
 const allowed: ReadonlySet<AuditEventName> = new Set([
@@ -27,6 +37,8 @@ const denied: ReadonlySet<AuditEventName> = new Set([
 /** Hosts named one by one; a guest can make up any number, the rest is counted together. */
 const hostsMax = 1_000;
 export const otherHosts = "(others)";
+/** Of an answer that does not say which model gave it. */
+const noModel = "(unknown)";
 
 /** Counts decisions. Looking a name up and connecting to it are two. */
 export function summarizeAudit(events: Iterable<AuditRecord>): AuditSummary {
@@ -40,11 +52,13 @@ export class AuditCounter {
   readonly #byEvent = new Map<string, number>();
   readonly #allows = new Map<string, number>();
   readonly #denies = new Map<string, number>();
+  readonly #usage = new Map<string, TokenCounts>();
   #decisions = 0;
 
   add(record: AuditRecord): void {
     const { event } = record;
     this.#byEvent.set(event, (this.#byEvent.get(event) ?? 0) + 1);
+    if (event === "egress_usage") this.#addUsage(record);
     if (!allowed.has(event) && !denied.has(event)) return;
     this.#decisions += 1;
     const table = allowed.has(event) ? this.#allows : this.#denies;
@@ -61,6 +75,19 @@ export class AuditCounter {
       by_event: Object.fromEntries(this.#byEvent),
       allow_by_host: Object.fromEntries(this.#allows),
       deny_by_host: Object.fromEntries(this.#denies),
+      ...(this.#usage.size === 0 ? {} : { usage_by_model: Object.fromEntries(this.#usage) }),
     };
+  }
+
+  #addUsage({ model = "", input_tokens: input = 0, output_tokens: output = 0 }: AuditRecord): void {
+    const name = model === "" ? noModel : model;
+    const isNamed = this.#usage.has(name) || this.#usage.size < limits.usage.modelsMax;
+    const key = isNamed ? name : otherHosts;
+    const before = this.#usage.get(key) ?? { answers: 0, input_tokens: 0, output_tokens: 0 };
+    this.#usage.set(key, {
+      answers: before.answers + 1,
+      input_tokens: before.input_tokens + input,
+      output_tokens: before.output_tokens + output,
+    });
   }
 }

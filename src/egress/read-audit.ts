@@ -38,6 +38,9 @@ const recordSchema = z.object({
   bytes_sent: count,
   bytes_received: count,
   count,
+  model: text.optional(),
+  input_tokens: count,
+  output_tokens: count,
 });
 const lossSchema = z.object({ lost: z.int().positive(), ts: text });
 

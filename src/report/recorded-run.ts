@@ -67,6 +67,9 @@ const recordedRun = z.object({
       by_event: z.record(name, count),
       allow_by_host: z.record(name, count),
       deny_by_host: z.record(name, count),
+      usage_by_model: z
+        .record(name, z.object({ answers: count, input_tokens: count, output_tokens: count }))
+        .optional(),
       integrity: z.unknown().optional(),
     })
     .nullish(),

@@ -1,4 +1,4 @@
-import type { AllowSuggestion, DispatchResult } from "../../index.ts";
+import type { AllowSuggestion, AuditReceipt, DispatchResult } from "../../index.ts";
 import { printable } from "./printable.ts";
 
 /** Hosts beyond this many are counted, not listed. */
@@ -25,6 +25,7 @@ export function egressReceipt(
   if ((audit.by_event.egress_cap_exceeded ?? 0) > 0) {
     lines.push("warning: a bound on traffic was reached (raise it with --egress-max-...)");
   }
+  lines.push(...usageLines(audit));
   lines.push(...credentialLines(audit.by_event));
   if (suggestion !== null) {
     const where = specFile ?? "an Agentfile";
@@ -36,6 +37,14 @@ export function egressReceipt(
     }
   }
   return lines.map(printable);
+}
+
+/** Tokens, as the servers of swapped credentials counted them. */
+function usageLines({ usage_by_model: usage = {} }: AuditReceipt): string[] {
+  return Object.entries(usage).map(
+    ([model, { input_tokens, output_tokens }]) =>
+      `tokens: ${input_tokens} in, ${output_tokens} out (${model})`,
+  );
 }
 
 /** A swap that fails shows in the guest as an answer that only the host can explain. */

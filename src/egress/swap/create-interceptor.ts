@@ -17,6 +17,7 @@ import type { SwapRule } from "./rule.ts";
 import { tokenEndpoint } from "./token-endpoint.ts";
 import { upgrade } from "./upgrade.ts";
 import { Upstream } from "./upstream.ts";
+import { usageMeter } from "./usage.ts";
 
 export interface InterceptorOptions {
   readonly swaps: readonly SwapRule[];
@@ -255,6 +256,15 @@ function reportTo(flow: InterceptedFlow, rule: SwapRule): Report {
         ...eventOf(flow, "egress_deny", refusal.reason ?? ""),
         signal: refusal.signal,
       }),
+    meter: (fields) =>
+      usageMeter(fields, ({ model, inputTokens, outputTokens }) =>
+        flow.audit({
+          ...eventOf(flow, "egress_usage", rule.name),
+          model,
+          input_tokens: inputTokens,
+          output_tokens: outputTokens,
+        }),
+      ),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Report {
   swapped(): void;
   swapFailed(error: MicroagentError): void;
   refused(refusal: Refusal): void;
+  /** A stage for the answer's body, where it may say what it cost. */
+  meter(fields: readonly Field[]): Transform | null;
 }
 
 /** Lines by which a guest could bring a credential of its own; none of them leaves. */
@@ -70,7 +72,7 @@ export async function forward(
     send(op, request, outgoing, exchange).catch(() => {});
     const received = await op.race(exchange.answer);
     if (received.status === 401) destination.source.reject(credential);
-    await giveBack(op, request, received, guard, answer);
+    await giveBack(op, request, received, guard, answer, destination.report);
     // An answer may come before the question has been read to its end; the rest is of no use then.
     if (request.body !== null && !request.body.readableEnded) exchange.abort();
   } catch (error) {
@@ -192,6 +194,7 @@ async function giveBack(
   received: UpstreamAnswer,
   guard: EchoGuard,
   answer: GuestAnswer,
+  report: Report,
 ): Promise<void> {
   const bodiless = request.method === "HEAD" || received.status === 204 || received.status === 304;
   const fields = endToEnd(received.fields, answerOnly);
@@ -204,8 +207,10 @@ async function giveBack(
     received.body.resume();
     return answer.end([]);
   }
+  const meter = report.meter(fields);
+  const meters = meter === null ? [] : [meter];
   const last = pipeline(
-    [received.body, ...decoders, guard.stream()] as [Readable, Transform],
+    [received.body, ...decoders, guard.stream(), ...meters] as [Readable, Transform],
     () => {},
   );
   await relay(op, last as unknown as Readable, sink, null);

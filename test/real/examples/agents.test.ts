@@ -67,6 +67,8 @@ test.each(providers)(
     const record = JSON.parse(await readFile(join(out, "result.json"), "utf8"));
     expect(record.audit.by_event).toMatchObject({ egress_swap: 2 });
     expect(Object.keys(record.audit.deny_by_host)).toEqual([]);
+    const counts = { answers: 2, input_tokens: 22, output_tokens: 14 };
+    expect(record.audit.usage_by_model).toEqual({ [`${id}-stand-in`]: counts });
     for (const file of await filesBelow(out)) {
       expect(await readFile(file, "latin1"), file).not.toContain(secret);
     }

@@ -101,6 +101,12 @@ test("what went wrong with credentials is told", () => {
   ]);
 });
 
+test("what models took is told, their names made printable", () => {
+  const counts = { answers: 2, input_tokens: 22, output_tokens: 14 };
+  const receipt = audit({ deny_by_host: {}, usage_by_model: { "m\u001b": counts } });
+  expect(lines(receipt)).toContain("tokens: 22 in, 14 out (m\ufffd)");
+});
+
 function manyHosts(): Record<string, number> {
   return Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`h${i}.example`, 1]));
 }
