@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bundle, doors } from "./bundle.mjs";
+import { bundle, bundleAlone, doors } from "./bundle.mjs";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
 const sourceFolders = ["src", "supervisors", "vitest-plugin"];
@@ -31,6 +31,9 @@ export async function buildDist() {
     const settings = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", fresh];
     await mustRun(process.execPath, [compiler, ...settings], { hint: "npm run typecheck" });
     await bundle(doors, fresh, "src/[name]-[hash].js");
+    // Runs in machines, which have nothing else of this package.
+    const worker = join(fresh, "vitest-plugin", "guest-worker.js");
+    await bundleAlone("vitest-plugin/guest-pool/guest/worker.ts", worker);
     await chmod(join(fresh, "src", "cli", "main.js"), 0o755).catch(() => {});
     await writeFile(join(fresh, stampName), stamp);
     await replaceFolder(fresh, dist, aside);

@@ -68,6 +68,28 @@ export async function bundle(entries, folder, shared = "[name]-[hash].js", minif
 }
 
 /**
+ * Writes a program that runs where nothing else of this package is, as one file.
+ *
+ * @param {string} entry source below the root
+ * @param {string} file absolute
+ */
+export async function bundleAlone(entry, file) {
+  const { rolldown } = await import("rolldown");
+  const build = await rolldown({
+    cwd: root,
+    platform: "node",
+    input: entry,
+    transform: { target: "node20" },
+  });
+  try {
+    const comments = { legal: true, jsdoc: false };
+    await build.write({ file, format: "esm", codeSplitting: false, comments });
+  } finally {
+    await build.close();
+  }
+}
+
+/**
  * The modules that `entry` imports, and those import, but for what is imported on demand. Not the entry itself:
  * whoever shares its modules must not run it.
  *

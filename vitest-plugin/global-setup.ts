@@ -1,17 +1,11 @@
 import type { TestProject } from "vitest/node";
-import {
-  collectGarbage,
-  createEngine,
-  type Engine,
-  isMicroagentError,
-  stateLayout,
-  withOp,
-} from "../src/index.ts";
+import { collectGarbage, createEngine, type Engine, stateLayout, withOp } from "../src/index.ts";
 import { namedTemplates } from "./named-templates.ts";
 import { resolveOptions } from "./options.ts";
 import { pluginState } from "./plugin-state.ts";
 import type { ProvidedTemplate } from "./provided.ts";
 import { buildTemplate, describeTemplate } from "./template-build.ts";
+import { templateSteps, withFailureTold } from "./template-progress.ts";
 
 /** Builds what the selected tests need, once per project, before any of them runs. Vitest calls it by this name. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -45,8 +39,8 @@ async function provide(project: TestProject, engine: Engine, files: readonly str
     if (!isNeeded) continue;
     const say = (text: string) =>
       project.vitest.logger.log(`microagent: template "${name}" ${text}`);
-    provided[name] = await told(say, async () => {
-      const found = await withOp(`template ${name}`, { onProgress: steps(say) }, (op) =>
+    provided[name] = await withFailureTold(say, async () => {
+      const found = await withOp(`template ${name}`, { onProgress: templateSteps(say) }, (op) =>
         buildTemplate(op, engine, name, options, described, project.config.root, settings.timeouts),
       );
       if (found.built)
@@ -55,40 +49,4 @@ async function provide(project: TestProject, engine: Engine, files: readonly str
     });
   }
   project.provide("microvm", { settings, templates: provided });
-}
-
-/** Names of steps that a person waits for. */
-const shownSteps: Readonly<Record<string, string>> = {
-  image: "needs its image",
-  boot: "boots",
-  setup: "runs setup",
-  prepare: "is prepared",
-  save: "is saved",
-};
-
-function steps(say: (text: string) => void) {
-  const shown = new Set<string>();
-  return (event: { readonly kind: string; readonly path: string; readonly text?: string }) => {
-    if (event.kind === "note" || event.kind === "warning") say(event.text ?? "");
-    const step = event.path.split("/").at(-1) ?? "";
-    const text = shownSteps[step];
-    // Before it is known that there is none to be built, only looking is going on.
-    if (event.kind !== "step-start" || text === undefined || shown.has(step)) return;
-    if (!event.path.includes("/template/")) return;
-    shown.add(step);
-    say(text);
-  };
-}
-
-async function told<T>(say: (text: string) => void, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isMicroagentError(error)) {
-      const { output } = error.details;
-      say(`failed: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`);
-      if (typeof output === "string" && output !== "") say(`printed:\n${output}`);
-    }
-    throw error;
-  }
 }

@@ -6,6 +6,8 @@ import { type MicrovmOptions, resolveOptions } from "./options.ts";
 import { pluginState } from "./plugin-state.ts";
 import "./provided.ts";
 
+export type { MicrovmPoolOptions } from "./guest-pool/options.ts";
+export { microvmPool } from "./guest-pool/pool.ts";
 export type { Machine } from "./machine/machine.ts";
 export type { FailureOptions, MicrovmOptions, TemplateOptions, Timeouts } from "./options.ts";
 

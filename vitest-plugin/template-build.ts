@@ -42,7 +42,11 @@ export async function describeTemplate(options: TemplateOptions): Promise<Provid
   return { key: null, boot: await bootRequestOf(plan), plan: { ...plan, env }, shell, env };
 }
 
-/** Builds a template, or finds it. */
+/**
+ * Builds a template, or finds it.
+ *
+ * @param last runs after everything that the options ask for
+ */
 export async function buildTemplate(
   op: Op,
   engine: Engine,
@@ -51,11 +55,13 @@ export async function buildTemplate(
   described: ProvidedTemplate,
   root: string,
   timeouts: Timeouts,
+  last: PrepareStep | null = null,
 ): Promise<Template> {
   const files = Object.entries(options.files ?? {}).map(([guestPath, hostPath]) =>
     droppedDirectory({ guestPath, hostPath: resolve(root, hostPath) }),
   );
-  const prepare = await prepareStep(engine, name, options, described, root, timeouts);
+  const given = await prepareStep(engine, name, options, described, root, timeouts);
+  const prepare = given === null || last === null ? (given ?? last) : oneAfterTheOther(given, last);
   return await ensureTemplate(op, engine, {
     boot: described.boot,
     shell: described.shell,
@@ -66,6 +72,16 @@ export async function buildTemplate(
     setupTimeoutMs: options.timeout ?? defaultTimeoutMs,
     ...(prepare === null ? {} : { prepare }),
   });
+}
+
+function oneAfterTheOther(first: PrepareStep, second: PrepareStep): PrepareStep {
+  return {
+    key: `${first.key} ${second.key}`,
+    async run(op, workspace) {
+      await first.run(op, workspace);
+      await second.run(op, workspace);
+    },
+  };
 }
 
 async function prepareStep(

@@ -151,5 +151,16 @@ export const rooms: readonly Room[] = [
     ],
   },
   // Configuration half, worker half and what both know; Vitest's types come with it.
-  { path: "vitest-plugin", rooms: ["src/index.ts"], packages: ["vitest", "zod"] },
+  {
+    path: "vitest-plugin",
+    rooms: ["src/index.ts", "vitest-plugin/guest-pool/wire"],
+    packages: ["vitest", "zod"],
+  },
+  // What runs in a machine instead of the host, and what both sides know.
+  { path: "vitest-plugin/guest-pool/wire", rooms: [], packages: [], banned: outsideWorld },
+  {
+    path: "vitest-plugin/guest-pool/guest",
+    rooms: ["vitest-plugin/guest-pool/wire"],
+    packages: ["vitest"],
+  },
 ];
