@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Agent } from "../../src/agent/agent.ts";
 import type { GuestCalls } from "../../src/agent/guest-calls.ts";
-import type { GuestNetwork, GuestServices } from "../../src/agent/guest-network.ts";
+import type { GuestNetwork } from "../../src/agent/guest-network.ts";
 import { randomHex } from "../../src/base/ids.ts";
-import type { Op } from "../../src/base/op.ts";
+import { type Op, withOp } from "../../src/base/op.ts";
 import type { Machine } from "../../src/supervisor/port.ts";
-import type { Workbench } from "../fixtures/workbench.ts";
+import { openWorkbench, type Workbench } from "../fixtures/workbench.ts";
 
 /** What the guests of the network tests are given. */
-export const guestNetwork: GuestNetwork = {
+const guestNetwork: GuestNetwork = {
   interface: "eth0",
   mtu: 65_520,
   ipv4: { address: "10.0.2.15/24", gateway: "10.0.2.2" },
@@ -17,20 +17,53 @@ export const guestNetwork: GuestNetwork = {
   dns: ["10.0.2.3"],
 };
 
+/** A real machine with a network, in a workbench of its own. */
 export interface NetworkGuest extends AsyncDisposable {
-  readonly machine: Machine;
-  readonly agent: Agent;
   /** Runs a shell script as root and gives what it wrote; fails unless it exits with 0. */
-  shell(op: Op, script: string): Promise<string>;
+  shell(script: string): Promise<string>;
 }
 
-/** A real machine with a network whose calls the test answers itself. */
-export async function bootNetworkGuest(
+const stepMs = 120_000;
+
+/** Boots a machine whose calls the test answers itself. */
+export async function openNetworkGuest(calls: GuestCalls): Promise<NetworkGuest> {
+  const bench = await openWorkbench();
+  const booting = withOp("network guest", { timeoutMs: stepMs }, (op) => boot(op, bench, calls));
+  const { machine, agent } = await booting.catch(async (error: unknown) => {
+    await bench[Symbol.asyncDispose]();
+    throw error;
+  });
+  return {
+    async shell(script) {
+      const result = await withOp("network test", { timeoutMs: stepMs }, (op) =>
+        agent.run(op, {
+          argv: ["/bin/sh", "-ec", script],
+          env: ["PATH=/bin", "HOME=/root"],
+          cwd: "/",
+          user: "root",
+          stdin: false,
+          tty: null,
+          timeoutMs: null,
+        }),
+      );
+      const stdout = result.stdout.toString();
+      if (result.exitCode !== 0) {
+        throw new Error(`${script}: ${JSON.stringify(result)} ${stdout} ${result.stderr}`);
+      }
+      return stdout;
+    },
+    async [Symbol.asyncDispose]() {
+      await machine.kill("the test is over");
+      await bench[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function boot(
   op: Op,
   bench: Workbench,
   calls: GuestCalls,
-  services: GuestServices | null = null,
-): Promise<NetworkGuest> {
+): Promise<{ readonly machine: Machine; readonly agent: Agent }> {
   const { engine, image } = bench;
   const stored = await engine.images.resolve(op, {
     image,
@@ -71,29 +104,7 @@ export async function bootNetworkGuest(
     pidsMax: 1024,
     memoryReserveBytes: 32 * 1024 * 1024,
     network: guestNetwork,
-    services,
+    services: null,
   });
-  return {
-    machine,
-    agent,
-    async shell(step, script) {
-      const result = await agent.run(step, {
-        argv: ["/bin/sh", "-ec", script],
-        env: ["PATH=/bin", "HOME=/root"],
-        cwd: "/",
-        user: "root",
-        stdin: false,
-        tty: null,
-        timeoutMs: null,
-      });
-      const stdout = result.stdout.toString();
-      if (result.exitCode !== 0) {
-        throw new Error(`${script}: ${JSON.stringify(result)} ${stdout} ${result.stderr}`);
-      }
-      return stdout;
-    },
-    async [Symbol.asyncDispose]() {
-      await machine.kill("the test is over");
-    },
-  };
+  return { machine, agent };
 }

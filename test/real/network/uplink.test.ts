@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ByteStream, GuestCalls } from "../../../src/agent/guest-calls.ts";
-import { type Op, withOp } from "../../../src/base/op.ts";
-import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
-import { bootNetworkGuest, type NetworkGuest } from "../../support/network-guest.ts";
+import type { Op } from "../../../src/base/op.ts";
+import { type NetworkGuest, openNetworkGuest } from "../../support/network-guest.ts";
 
 const mib = 1024 * 1024;
 const transferBytes = 64 * mib;
 
-let bench: Workbench;
 let guest: NetworkGuest;
 /** What came in over connections to port 9000, as a digest of each. */
 const received: string[] = [];
@@ -87,23 +85,15 @@ function answerTo(framed: Buffer): Buffer {
   return Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 255]), answer]);
 }
 
-function step<T>(run: (op: Op) => Promise<T>): Promise<T> {
-  return withOp("network test", { timeoutMs: 120_000 }, run);
-}
-
 beforeAll(async () => {
-  bench = await openWorkbench();
-  guest = await step((op) => bootNetworkGuest(op, bench, calls));
+  guest = await openNetworkGuest(calls);
 });
 afterAll(async () => {
   await guest?.[Symbol.asyncDispose]();
-  await bench[Symbol.asyncDispose]();
 });
 
 test("the interface, its addresses, its routes and its name server are there", async () => {
-  const text = await step((op) =>
-    guest.shell(op, "ip addr show eth0; ip route; ip -6 route; cat /etc/resolv.conf"),
-  );
+  const text = await guest.shell("ip addr show eth0; ip route; ip -6 route; cat /etc/resolv.conf");
   expect(text).toContain("mtu 65520");
   expect(text).toContain("inet 10.0.2.15/24");
   expect(text).toContain("inet6 fd6d:6167:656e:7400::15/64");
@@ -113,29 +103,24 @@ test("the interface, its addresses, its routes and its name server are there", a
 });
 
 test("a connection carries bytes and half-close", async () => {
-  const text = await step((op) => guest.shell(op, "printf hello | nc 203.0.113.5 80"));
+  const text = await guest.shell("printf hello | nc 203.0.113.5 80");
   expect(text).toBe("HELLO");
 });
 
 test("refused is refused and unreachable is unreachable", async () => {
-  const text = await step((op) =>
-    guest.shell(
-      op,
-      "nc 203.0.113.5 81 2>&1 </dev/null || true; nc 203.0.113.5 82 2>&1 </dev/null || true",
-    ),
+  const text = await guest.shell(
+    "nc 203.0.113.5 81 2>&1 </dev/null || true; nc 203.0.113.5 82 2>&1 </dev/null || true",
   );
   expect(text).toMatch(/Connection refused[\s\S]*(No route to host|Host is unreachable)/);
 });
 
 test("a name is asked over the host", async () => {
-  const text = await step((op) => guest.shell(op, "nslookup anything.example"));
+  const text = await guest.shell("nslookup anything.example");
   expect(text).toContain("192.0.2.77");
 });
 
 test("the gateway answers a ping, nobody else does, and the host is told", async () => {
-  const text = await step((op) =>
-    guest.shell(op, "ping -c 1 10.0.2.2; ping -c 1 -W 1 198.51.100.9 || true"),
-  );
+  const text = await guest.shell("ping -c 1 10.0.2.2; ping -c 1 -W 1 198.51.100.9 || true");
   expect(text).toContain("1 packets received");
   expect(text).toContain("0 packets received");
   await expect.poll(() => unmediated).toContain("icmp 198.51.100.9");
@@ -145,11 +130,11 @@ test("64 MiB arrive whole in both directions", async () => {
   const pattern = createHash("sha256");
   for (let sent = 0; sent < transferBytes; sent += mib) pattern.update(block);
   const expected = pattern.digest("hex");
-  const down = await step((op) => guest.shell(op, "nc 203.0.113.5 9001 </dev/null | sha256sum"));
+  const down = await guest.shell("nc 203.0.113.5 9001 </dev/null | sha256sum");
   expect(down).toContain(expected);
   const zeros = createHash("sha256").update(Buffer.alloc(transferBytes)).digest("hex");
-  const up = await step((op) =>
-    guest.shell(op, "dd if=/dev/zero bs=65536 count=1024 2>/dev/null | nc 203.0.113.5 9000"),
+  const up = await guest.shell(
+    "dd if=/dev/zero bs=65536 count=1024 2>/dev/null | nc 203.0.113.5 9000",
   );
   expect(up).toBe(`${zeros}\n`);
   expect(received).toContain(zeros);
