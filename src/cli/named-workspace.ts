@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../base/errors.ts";
+import { stateDirOption } from "./state-dir-option.ts";
 
 /** Options of every command that is about one workspace. */
 export interface WorkspaceOptions {
@@ -14,7 +15,7 @@ export function takesWorkspace(command: Command, what = "Name of a workspace"): 
     .argument("[name]", what)
     .option("--name <name>", "The same as the argument")
     .option("--id <name>", "The same as the argument")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)");
+    .option(...stateDirOption);
 }
 
 /** The name that was given; a missing one is a usage error. */

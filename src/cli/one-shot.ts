@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { MicroagentError } from "../base/errors.ts";
 import { egressReceipt } from "./render/egress-receipt.ts";
 import { reportError } from "./render/error.ts";
+import { jsonText } from "./render/json-text.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
 import { addRunFlags, readRunFlags } from "./run-flags.ts";
@@ -70,7 +71,7 @@ async function runOneShot(
   const engine = await import("../index.ts");
   const plan = await engine.planRun(surface, given.flags, given.file);
   if (given.dryRun) {
-    await terminal.writeOut(`${JSON.stringify(engine.renderPlan(plan), null, 2)}\n`);
+    await terminal.writeOut(jsonText(engine.renderPlan(plan)));
     return;
   }
   const view = progressView(terminal);
@@ -93,7 +94,7 @@ async function runOneShot(
     view.clear();
     terminal.exitCode = engine.exitCodeFor(result.termination);
     if (terminal.json) {
-      await terminal.writeOut(`${JSON.stringify(engine.resultJson(result), null, 2)}\n`);
+      await terminal.writeOut(jsonText(engine.resultJson(result)));
     } else {
       const suggestion = result.audit === null ? null : engine.suggestAllow(plan, result.audit);
       const egress = egressReceipt(result, suggestion, plan.specFile);

@@ -1,5 +1,6 @@
 import { isTimeout, MicroagentError } from "../base/errors.ts";
 import type { Op, StateLayout } from "../index.ts";
+import { jsonText } from "./render/json-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Waits until a workspace has ended and says how it did; a failed one is a failure of the command. */
@@ -29,8 +30,6 @@ export async function waitAndTell(
   if (!ok) terminal.exitCode = 1;
   const why = reason === null ? "" : ` (${reason})`;
   await terminal.writeOut(
-    terminal.json
-      ? `${JSON.stringify({ workspace: name, state, ok }, null, 2)}\n`
-      : `${name}: ${state}${why}\n`,
+    terminal.json ? jsonText({ workspace: name, state, ok }) : `${name}: ${state}${why}\n`,
   );
 }

@@ -1,4 +1,5 @@
 import type { AttachedWorkspace } from "../index.ts";
+import { jsonText } from "./render/json-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 type CurrentState = Awaited<ReturnType<AttachedWorkspace["state"]>>;
@@ -11,8 +12,6 @@ export async function writeState(
 ): Promise<void> {
   const event = { state, detail: reason, observedAt: changedAt };
   await terminal.writeOut(
-    terminal.json
-      ? `${JSON.stringify({ ok: true, workspace: name, state, event }, null, 2)}\n`
-      : `${name}: ${state}\n`,
+    terminal.json ? jsonText({ ok: true, workspace: name, state, event }) : `${name}: ${state}\n`,
   );
 }

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -6,7 +8,7 @@ export function define(command: Command, terminal: Terminal): void {
   command
     .argument("<source>", "Name of a workspace that does not run")
     .argument("<target>", "Name of the copy")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -19,8 +21,6 @@ by a snapshot: microagent snapshot create NAME --tag T, then microagent create C
         cloneWorkspace(op, stateLayout(options), source, target),
       );
       const document = { ok: true, workspace: record.name, source, state: "prepared" };
-      await terminal.writeOut(
-        terminal.json ? `${JSON.stringify(document, null, 2)}\n` : `${record.name}: prepared\n`,
-      );
+      await terminal.writeOut(terminal.json ? jsonText(document) : `${record.name}: prepared\n`);
     });
 }

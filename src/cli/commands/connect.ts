@@ -6,6 +6,7 @@ import { durationFlag } from "../duration-flag.ts";
 import { processKeyboard } from "../keyboard.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { exitCodeOfResult } from "../render/exec-result.ts";
+import { jsonText } from "../render/json-text.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface ConnectOptions extends WorkspaceOptions {
@@ -76,7 +77,7 @@ async function send(
   }
   terminal.exitCode = exitCodeOfResult(result);
   const document = { workspace: workspace.name, output, exit_code: terminal.exitCode };
-  await terminal.writeOut(terminal.json ? `${JSON.stringify(document, null, 2)}\n` : result.stdout);
+  await terminal.writeOut(terminal.json ? jsonText(document) : result.stdout);
 }
 
 async function talk(

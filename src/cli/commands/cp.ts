@@ -4,7 +4,9 @@ import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { AttachedWorkspace, Op } from "../../index.ts";
+import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -17,7 +19,7 @@ export function define(command: Command, terminal: Terminal): void {
   command
     .argument("<source>", "Host path, or WORKSPACE:/path")
     .argument("<target>", "Host path, or WORKSPACE:/path; one of the two is in a workspace")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -50,7 +52,7 @@ Examples:
       const document = { ok: true, workspace: name, source: from, target: copied.target };
       const skipped = copied.skipped.map(({ path, reason }) => ({ path, reason }));
       if (terminal.json) {
-        await terminal.writeOut(`${JSON.stringify({ ...document, skipped }, null, 2)}\n`);
+        await terminal.writeOut(jsonText({ ...document, skipped }));
         return;
       }
       for (const { path, reason } of skipped) {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { statusText } from "../render/status.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
 import type { Terminal } from "../terminal.ts";
@@ -47,7 +48,7 @@ Examples:
       // A spec may name it; a name that nobody chose would be found by nobody.
       if (plan.provenance.name === "default") workspaceName("create", undefined, {});
       if (dryRun) {
-        await terminal.writeOut(`${JSON.stringify(engine.renderPlan(plan), null, 2)}\n`);
+        await terminal.writeOut(jsonText(engine.renderPlan(plan)));
         return;
       }
       await withProgress(terminal, "create", async (op) => {
@@ -63,9 +64,7 @@ Examples:
 }
 
 async function show(terminal: Terminal, status: Record<string, unknown>): Promise<void> {
-  await terminal.writeOut(
-    terminal.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status),
-  );
+  await terminal.writeOut(terminal.json ? jsonText(status) : statusText(status));
 }
 
 /** A saved machine is what it is: nothing of it can be asked for anew. */

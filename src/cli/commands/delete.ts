@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import { errorJson } from "../../base/error-json.ts";
 import { asMicroagentError } from "../../base/errors.ts";
 import { reportError } from "../render/error.ts";
+import { jsonText } from "../render/json-text.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -18,7 +20,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--yes", "Stop those that run, in good order")
     .option("--force", "End those that run at once, and remove what is damaged")
     .option("--reason <text>", "Why, for the record")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -52,7 +54,7 @@ Example:
       });
       if (terminal.json) {
         const ok = deleted.every((each) => each.ok === true);
-        await terminal.writeOut(`${JSON.stringify({ ok, workspaces: deleted }, null, 2)}\n`);
+        await terminal.writeOut(jsonText({ ok, workspaces: deleted }));
       }
     });
 }

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -6,7 +8,7 @@ export function define(command: Command, terminal: Terminal): void {
   command
     .option("--fix", "Run the commands that mend what was found (apt needs root or sudo)")
     .option("--reprobe", "Prove the acceleration again, whatever was found before (--fix does too)")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -22,7 +24,7 @@ Verdicts: ok; degraded (something less works, exit 0); failed (nothing boots, ex
       });
       if (diagnosis.verdict === "failed") terminal.exitCode = 1;
       if (terminal.json) {
-        await terminal.writeOut(`${JSON.stringify(engine.diagnosisJson(diagnosis), null, 2)}\n`);
+        await terminal.writeOut(jsonText(engine.diagnosisJson(diagnosis)));
         return;
       }
       const marks = { ok: "ok      ", degraded: "degraded", failed: "FAILED  " } as const;

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { AuditRecord } from "../../index.ts";
+import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -10,7 +12,7 @@ export function define(command: Command, terminal: Terminal): void {
     .description("Show what a workspace reached and what it was denied")
     .argument("<workspace>", "Name of a running or kept workspace")
     .option("--follow", "Go on until the workspace has ended; with --json one line per decision")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .action(async (name: string, options: { follow?: boolean; stateDir?: string }) => {
       const { egressOf, followEgress, stateLayout } = await import("../../index.ts");
       const layout = stateLayout({ stateDir: options.stateDir });
@@ -28,7 +30,7 @@ export function define(command: Command, terminal: Terminal): void {
       if (integrity !== "complete") terminal.exitCode = 1;
       if (terminal.json) {
         const document = { workspace: name, egress: events, integrity };
-        await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
+        await terminal.writeOut(jsonText(document));
         return;
       }
       await terminal.writeOut(

@@ -6,7 +6,9 @@ import type { AttachedWorkspace, GuestCommand, Op } from "../../index.ts";
 import { durationFlag } from "../duration-flag.ts";
 import { countFlag } from "../flag-values.ts";
 import { execResultJson, exitCodeOfResult } from "../render/exec-result.ts";
+import { jsonText } from "../render/json-text.ts";
 import { type InputSource, runInWorkspace } from "../run-in-workspace.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface ExecOptions {
@@ -45,7 +47,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--stream", "Show output as it comes (the default but for --json)")
     .option("--stdout-limit <bytes>", "Output kept for --json (default 10 MiB)")
     .option("--stderr-limit <bytes>", "The same for standard error")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .addHelpText("after", help)
     .action(async (first: string, words: string[], options: ExecOptions) => {
       const asked = readAsked(first, words, options, terminal.environment.MICROAGENT_WORKSPACE);
@@ -139,7 +141,7 @@ async function run(
     stderrLimit: stderrLimit === undefined ? undefined : countFlag("--stderr-limit", stderrLimit),
   });
   terminal.exitCode = exitCodeOfResult(result);
-  await terminal.writeOut(`${JSON.stringify(execResultJson(result), null, 2)}\n`);
+  await terminal.writeOut(jsonText(execResultJson(result)));
 }
 
 /** A command that never ran is told apart from one that ran and failed. */

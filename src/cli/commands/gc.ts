@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { collectGarbage, stateLayout, withOp } from "../../index.ts";
+import { jsonText } from "../render/json-text.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command
     .option("--kept", "Also remove workspaces that were kept with --keep")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .action(async (options: { kept?: boolean; stateDir?: string }) => {
       const layout = stateLayout({ stateDir: options.stateDir });
       const report = await withOp("gc", {}, (op) =>
@@ -19,7 +21,7 @@ export function define(command: Command, terminal: Terminal): void {
         }));
         const { removedKept, unreadable } = report;
         const document = { collected, removed_kept: removedKept, unreadable_leases: unreadable };
-        await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
+        await terminal.writeOut(jsonText(document));
         return;
       }
       for (const each of report.collected) {

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -11,12 +13,12 @@ interface CommonOptions {
 }
 
 export function define(command: Command, terminal: Terminal): void {
-  const print = (value: unknown) => terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+  const print = (value: unknown) => terminal.writeOut(jsonText(value));
   const add = (name: string, summary: string) =>
     command
       .command(name)
       .description(summary)
-      .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)");
+      .option(...stateDirOption);
 
   add("pull <ref>", "Fetch an image into the store and build its base image")
     .option("--arch <arch>", "Architecture (default: this host's)")

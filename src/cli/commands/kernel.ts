@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { architectureFlag } from "../flag-values.ts";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -14,12 +16,12 @@ interface InstallOptions {
 }
 
 export function define(command: Command, terminal: Terminal): void {
-  const print = (value: unknown) => terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+  const print = (value: unknown) => terminal.writeOut(jsonText(value));
   const add = (name: string, summary: string) =>
     command
       .command(name)
       .description(summary)
-      .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)");
+      .option(...stateDirOption);
 
   add("list", "List installed kernels and those that could be")
     .alias("ls")

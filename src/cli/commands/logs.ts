@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -20,9 +21,7 @@ Prints the console of the guest: its kernel and its agent. Output of commands is
       if (options.follow !== true) {
         const { path, text } = await readConsole(layout, name);
         const document = { workspace: name, path, log: text };
-        await terminal.writeOut(
-          terminal.json ? `${JSON.stringify(document, null, 2)}\n` : shown(terminal, text),
-        );
+        await terminal.writeOut(terminal.json ? jsonText(document) : shown(terminal, text));
         return;
       }
       await withProgress(terminal, "logs", async (op) => {

@@ -1,18 +1,20 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command
     .description("Show a workspace's network: mode, egress, published ports, addresses")
     .argument("<workspace>", "Name of a running or kept workspace")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .action(async (name: string, options: { stateDir?: string }) => {
       const { networkOf, stateLayout } = await import("../../index.ts");
       const network = await networkOf(stateLayout({ stateDir: options.stateDir }), name);
       if (terminal.json) {
         const document = { workspace: name, ...network };
-        await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
+        await terminal.writeOut(jsonText(document));
         return;
       }
       const { mode, egress, forwards, runtime } = network;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -13,7 +14,7 @@ export function define(command: Command, terminal: Terminal): void {
     }));
     await terminal.writeOut(
       terminal.json
-        ? `${JSON.stringify({ profiles: rows }, null, 2)}\n`
+        ? jsonText({ profiles: rows })
         : tableText(
             ["PROFILE", "MEMORY MiB", "CPUS", "DISK MiB"],
             rows.map((row) => [

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface PageOptions {
@@ -24,9 +25,7 @@ export function define(command: Command, terminal: Terminal): void {
       const engine = await import("../../index.ts");
       if (options.html !== true) {
         const merged = await engine.withOp("report", {}, (op) => engine.mergeReports(op, [dir]));
-        await terminal.writeOut(
-          terminal.json ? `${JSON.stringify(merged, null, 2)}\n` : merged.markdown,
-        );
+        await terminal.writeOut(terminal.json ? jsonText(merged) : merged.markdown);
         return;
       }
       const page = await engine.withOp("report", {}, (op) => engine.renderReportPage(op, dir));
@@ -49,9 +48,7 @@ export function define(command: Command, terminal: Terminal): void {
       const merged = await engine.withOp("report", {}, (op) => engine.mergeReports(op, dirs));
       if (options.summary !== undefined) await engine.writeReport(options.summary, merged.markdown);
       if (options.junit !== undefined) await engine.writeReport(options.junit, merged.junit);
-      await terminal.writeOut(
-        terminal.json ? `${JSON.stringify(merged, null, 2)}\n` : merged.markdown,
-      );
+      await terminal.writeOut(terminal.json ? jsonText(merged) : merged.markdown);
     });
 }
 

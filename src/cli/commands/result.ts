@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
@@ -23,6 +24,6 @@ Prints what the command of the workspace's last start came to: its standard outp
       const identity = { runtimeID: name };
       const backend = current.holder?.backend ?? null;
       const document = { identity, backend, resultPath: `${path}/result.json`, ...result };
-      await terminal.writeOut(`${JSON.stringify(document, null, 2)}\n`);
+      await terminal.writeOut(jsonText(document));
     });
 }

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
+import { jsonText } from "../render/json-text.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -26,7 +28,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--arch <arch>", "Architecture (default: this host's)")
     .option("--allow-mutable", "Accept a tag, which can mean another image tomorrow")
     .option("--insecure-registry <host...>", "Speak plain HTTP to these registries")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .action(async (options: BuildOptions) => {
       const engine = await import("../../index.ts");
       const store = engine.openStore(engine.stateLayout(options));
@@ -44,7 +46,7 @@ export function define(command: Command, terminal: Terminal): void {
       );
       await terminal.writeOut(
         terminal.json
-          ? `${JSON.stringify(report, null, 2)}\n`
+          ? jsonText(report)
           : `${report.output_path} (${report.format}, ${bytesText(report.size_bytes)}) from ${report.resolved_ref}\n`,
       );
     });

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {
-  const print = (value: unknown) => terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+  const print = (value: unknown) => terminal.writeOut(jsonText(value));
 
   command
     .command("check")
@@ -32,7 +34,7 @@ export function define(command: Command, terminal: Terminal): void {
     .command("audit")
     .description("Show which secrets a workspace read (runs with --secrets-audit)")
     .argument("<workspace>", "Workspace name")
-    .option("--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)")
+    .option(...stateDirOption)
     .action(async (name: string, options: { stateDir?: string }) => {
       const { secretAuditOf, stateLayout } = await import("../../index.ts");
       const report = await secretAuditOf(stateLayout({ stateDir: options.stateDir }), name);

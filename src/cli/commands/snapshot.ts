@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -8,7 +9,7 @@ import { withProgress } from "../with-progress.ts";
 type TagOptions = WorkspaceOptions & { readonly tag?: string };
 
 export function define(command: Command, terminal: Terminal): void {
-  const print = (value: unknown) => terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+  const print = (value: unknown) => terminal.writeOut(jsonText(value));
   command.addHelpText(
     "after",
     `

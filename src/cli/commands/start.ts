@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { durationFlag } from "../duration-flag.ts";
 import { countFlag } from "../flag-values.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { statusText } from "../render/status.ts";
 import type { Terminal } from "../terminal.ts";
 import { waitAndTell } from "../wait-and-tell.ts";
@@ -55,9 +56,7 @@ Examples:
         });
         started.close();
         const status = await workspaceStatus(op, opened.layout, name);
-        await terminal.writeOut(
-          terminal.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status),
-        );
+        await terminal.writeOut(terminal.json ? jsonText(status) : statusText(status));
         if (options.wait === true) await waitAndTell(op, terminal, opened.layout, name, waitMs);
       });
     });

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { bytesText } from "../../base/quantity.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -29,7 +30,7 @@ Shows what the machine takes of this host: processor time over half a second, me
         const look = () => workspaceStats(op, layout, name);
         let stats = await look();
         if (terminal.json) {
-          await terminal.writeOut(`${JSON.stringify({ workspace: name, ...stats }, null, 2)}\n`);
+          await terminal.writeOut(jsonText({ workspace: name, ...stats }));
           return;
         }
         await terminal.writeOut(tableText(head, [cellsOf(stats)]));

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
+import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { statusText } from "../render/status.ts";
 import type { Terminal } from "../terminal.ts";
@@ -20,8 +21,6 @@ failed. "microagent inspect" prints the same as JSON.`,
       const status = await withProgress(terminal, "status", (op) =>
         workspaceStatus(op, stateLayout(options), name),
       );
-      await terminal.writeOut(
-        terminal.json ? `${JSON.stringify(status, null, 2)}\n` : printable(statusText(status)),
-      );
+      await terminal.writeOut(terminal.json ? jsonText(status) : printable(statusText(status)));
     });
 }

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { countFlag } from "../flag-values.ts";
+import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
+import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -11,9 +13,8 @@ interface CommonOptions {
 }
 
 export function define(command: Command, terminal: Terminal): void {
-  const print = (value: unknown) => terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+  const print = (value: unknown) => terminal.writeOut(jsonText(value));
   const add = (name: string, summary: string) => command.command(name).description(summary);
-  const stateDir = ["--state-dir <dir>", "State directory (also: MICROAGENT_STATE_DIR)"] as const;
   const open = async (options: CommonOptions) => {
     const engine = await import("../../index.ts");
     return { engine, opened: engine.createEngine(engine.stateLayout(options)) };
@@ -21,7 +22,7 @@ export function define(command: Command, terminal: Terminal): void {
 
   add("list", "List the templates of the state directory")
     .alias("ls")
-    .option(...stateDir)
+    .option(...stateDirOption)
     .action(async (options: CommonOptions) => {
       const { engine, opened } = await open(options);
       const stored = await engine.listTemplates(opened);
@@ -74,7 +75,7 @@ export function define(command: Command, terminal: Terminal): void {
 
   add("rm <keys...>", "Remove templates, each by the beginning of its key")
     .alias("delete")
-    .option(...stateDir)
+    .option(...stateDirOption)
     .action(async (keys: string[], options: CommonOptions) => {
       const { engine, opened } = await open(options);
       const removed: string[] = [];
@@ -85,7 +86,7 @@ export function define(command: Command, terminal: Terminal): void {
   add("prune", "Remove the least recently used templates")
     .option("--max-mib <MiB>", "Keep as many as fit into this (default 10240)")
     .option("--all", "Keep none")
-    .option(...stateDir)
+    .option(...stateDirOption)
     .action(async (options: CommonOptions & { maxMib?: string; all?: true }) => {
       const { engine, opened } = await open(options);
       const given = options.maxMib;

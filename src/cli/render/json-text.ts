@@ -1,0 +1,4 @@
+/** A document of `--json`, as people and programs read it. */
+export function jsonText(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
