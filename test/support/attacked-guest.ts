@@ -36,8 +36,12 @@ export interface AttackedGuest extends AsyncDisposable {
   attack(...words: string[]): Promise<string>;
   /** What a shell script of root prints, errors included, whatever its exit code. */
   shell(script: string): Promise<string>;
+  /** The same two for a user who has no rights. */
+  readonly ordinary: Pick<AttackedGuest, "attack" | "shell">;
   /** Waits until the audit holds lines that match each of these. */
   audited(...wanted: Audited[]): Promise<void>;
+  /** What an attempt heard, once the audit has a line like this that was not there before it. */
+  auditing(wanted: Audited, attempt: () => Promise<string>): Promise<string>;
   /** All lines that were written so far. */
   audit(): Promise<readonly AuditRecord[]>;
   /** Fails unless the guest still runs commands. */
@@ -85,14 +89,14 @@ export async function openAttackBench(): Promise<AttackBench> {
 
 function attackedGuest(workspace: Workspace): AttackedGuest {
   const path = join(workspace.directory.path, "egress.jsonl");
-  const run = async (argv: readonly string[]) =>
+  const run = async (argv: readonly string[], user = "0:0") =>
     await withOp("attack", { timeoutMs: stepMs }, async (op) => {
       const { env } = workspace.attachments;
       const result = await workspace.agent.run(op, {
         argv,
         env: ["PATH=/bin", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
         cwd: "/",
-        user: "0:0",
+        user,
         stdin: false,
         tty: null,
         timeoutMs: null,
@@ -100,18 +104,28 @@ function attackedGuest(workspace: Workspace): AttackedGuest {
       return `${result.stdout}${result.stderr}`.trim();
     });
   const audit = async () => (await readAuditLog(path)).events;
+  // Lines are written behind the decision, which the guest may hear first.
+  const seen = async (line: Audited, from = 0) =>
+    await expect
+      .poll(async () => (await audit()).slice(from), { timeout: 20_000, interval: 100 })
+      .toContainEqual(expect.objectContaining(line));
   const guest: AttackedGuest = {
     workspace,
+    ordinary: {
+      attack: (...words) => run(["/attacker", ...words], "1000:1000"),
+      shell: (script) => run(["/bin/sh", "-c", script], "1000:1000"),
+    },
     attack: (...words) => run(["/attacker", ...words]),
     shell: (script) => run(["/bin/sh", "-c", script]),
     audit,
     async audited(...wanted) {
-      for (const line of wanted) {
-        // Lines are written behind the decision, which the guest may hear first.
-        await expect
-          .poll(audit, { timeout: 20_000, interval: 100 })
-          .toContainEqual(expect.objectContaining(line));
-      }
+      for (const line of wanted) await seen(line);
+    },
+    async auditing(wanted, attempt) {
+      const from = (await audit()).length;
+      const said = await attempt();
+      await seen(wanted, from);
+      return said;
     },
     async isAlive() {
       expect(await run(["/bin/sh", "-c", "echo alive"])).toBe("alive");

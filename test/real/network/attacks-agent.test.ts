@@ -62,6 +62,65 @@ describe("the agent's side of the network, attacked by root in the guest", () =>
     await works();
   });
 
+  test("is there again when its network process is killed, and the host is told", async () => {
+    for (const signal of ["KILL", "SEGV", "STOP"]) {
+      await works();
+      const died = {
+        event: "egress_close",
+        reason: "the guest's network process ended, and every connection with it",
+      } as const;
+      // One that stands still answers nobody; whoever can stop it can end it.
+      const end = signal === "STOP" ? "sleep 1; kill -KILL $pid" : "true";
+      await guest.auditing(died, () =>
+        guest.shell(`pid=$(pidof microagent-network); kill -${signal} $pid; ${end}`),
+      );
+    }
+    await works();
+  });
+
+  test("is out of reach of a user without rights", async () => {
+    const { attack, shell } = guest.ordinary;
+    await works();
+    expect(await attack("tun", "eth0")).toMatch(/^forbidden(\nforbidden)*$/);
+    expect(await attack("raw")).toBe("forbidden\nforbidden\nforbidden");
+    expect(await attack("ptrace")).toBe("attach forbidden");
+    // Its devices are root's, and what PID 1 has open is not shown.
+    expect(await attack("port")).toMatch(/^(forbidden|none to be seen)(\nforbidden)*$/);
+    expect(await attack("forge", line({ op: "tcp", dst: "127.0.0.1", port: canary.port }))).toBe(
+      "the agent shows no port",
+    );
+    const said = await shell(`
+      kill -9 1; kill -9 $(pidof microagent-network)
+      cat /proc/1/mem; cat /proc/$(pidof microagent-network)/mem; cat /proc/1/environ; ls /proc/1/fd
+      ip link set eth0 down; ip link del eth0; ip route del default; ip addr flush dev eth0
+      ip link add eth1 type dummy; echo x > /proc/sys/kernel/core_pattern; echo x > /etc/resolv.conf
+      mount -t tmpfs none /tmp`);
+    expect(said.split("\n").filter((text) => !/not permitted|ermission denied/.test(text))).toEqual(
+      [],
+    );
+    const refused = `10.1.2.3:${canary.port} refused`;
+    const denied = { event: "egress_deny", dst: `10.1.2.3:${canary.port}` } as const;
+    const tried = () => attack("tcp", `10.1.2.3:${canary.port}`);
+    expect(await guest.auditing({ ...denied, event: "egress_internal_deny" }, tried)).toBe(refused);
+    await works();
+  });
+
+  test("is the only way out, whatever the routes say", async () => {
+    await works();
+    const before = fine.connections;
+    const said = await guest.shell(`
+      ip route del default; ip -6 route del default
+      /attacker tcp 198.18.0.1:80 10.1.2.3:80
+      ip route add default dev lo; /attacker tcp 198.18.0.1:80; ip route del default
+      ip link add dummy0 type dummy; ip link set dummy0 up; ip route add default dev dummy0
+      nc -w 2 198.18.0.1 80 < /dev/null; ip route del default; ip link del dummy0`);
+    expect(said).toContain("198.18.0.1:80 unreachable\n10.1.2.3:80 unreachable\n");
+    expect(said).not.toContain(" ok");
+    expect(fine.connections).toBe(before);
+    await guest.shell("ip route add default via 10.0.2.2 dev eth0");
+    await works();
+  });
+
   test("survives being stopped by a debugger and let go", async () => {
     expect(await guest.attack("ptrace")).toMatch(/^attach (forbidden|ok\nstopped ok\ndetach ok)$/);
     await works();
@@ -110,9 +169,14 @@ describe("the agent's side of the network, attacked by root in the guest", () =>
   test("leaves the guest without a network, and nothing else, when its interface is removed", async () => {
     await works();
     const before = fine.connections;
-    expect(await guest.shell("ip link set eth0 down; ip link del eth0; ip link")).not.toContain(
-      "eth0",
+    const removed = {
+      event: "egress_close",
+      reason: "the guest's interface was removed, and every connection with it",
+    } as const;
+    const left = await guest.auditing(removed, () =>
+      guest.shell("ip link set eth0 down; ip link del eth0; ip link"),
     );
+    expect(left).not.toContain("eth0");
     expect(await guest.attack("tcp", "198.18.0.1:80", "10.1.2.3:80")).toBe(
       "198.18.0.1:80 unreachable\n10.1.2.3:80 unreachable",
     );
@@ -132,6 +196,11 @@ test("a guest that writes noise where its agent's frames go ends itself, and is 
   // Whoever runs it is cut off by what it does.
   const attack = guest.attack("garbage", "99", "300000");
   await expect(attack).rejects.toMatchObject({ code: expect.stringMatching(/protocol|closed/) });
+  await guest.audited({
+    event: "egress_close",
+    reason: expect.stringMatching(/^the guest was cut off: /),
+    signal: "unmediatable-protocol",
+  });
   // A new guest of the same host is served as before.
   await using next = await bootGuest();
   await next.isAlive();

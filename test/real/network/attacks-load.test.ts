@@ -91,6 +91,7 @@ test("a response that never ends fills nobody's memory while nobody reads it", a
   // What the kernels, the relay, the stream's window and the guest's buffers hold; not what a server can send.
   expect(poured).toBeGreaterThan(0);
   expect(poured).toBeLessThan(4 * 24 * MiB);
+  await guest.audited({ event: "egress_close", host: "endless.test", reason: "reset" });
 });
 
 test("a response that never ends is ended by the cap on all traffic", async () => {

@@ -22,7 +22,8 @@ beforeAll(async () => {
     "lies.test": () => ["127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "::ffff:127.0.0.1"],
     "translated.test": () => ["64:ff9b::7f00:1", "2002:7f00:1::1", "fe80::1", "fd00::1"],
     "private.test": () => ["10.1.2.3"],
-    "rebinds.test": () => [rebound++ === 0 ? "203.0.113.9" : "127.0.0.1"],
+    "rebinds.test": () => [rebound++ % 2 === 0 ? "93.184.216.34" : "10.9.9.9"],
+    "listed-rebinds.test": () => [rebound++ % 2 === 0 ? "93.184.216.34" : "169.254.169.254"],
     "garbage.test": () => endless,
   });
   attacks = await openAttackBench();
@@ -39,7 +40,7 @@ describe("a guest whose egress is guarded, with root, and with a resolver that l
     guest = await attacks.boot(
       { egressHost: [`quic.test=127.0.0.1:${canary.port}`] },
       {
-        spec: "agent: {egress: guarded, allow: [lies.test, translated.test, rebinds.test]}",
+        spec: "agent: {egress: guarded, allow: [lies.test, translated.test, listed-rebinds.test]}",
         resolvers: [dns.endpoint],
       },
     );
@@ -98,6 +99,7 @@ describe("a guest whose egress is guarded, with root, and with a resolver that l
     );
     expect(mapped).not.toContain("ok");
     expect(mapped).not.toContain("timeout");
+    await guest.audited({ event: "egress_internal_deny", dst: `10.0.2.2:${canary.port}` });
   });
 
   test("wins nothing with names that stand for inside addresses, listed or not", async () => {
@@ -119,25 +121,36 @@ describe("a guest whose egress is guarded, with root, and with a resolver that l
       }
     }
     expect(dns.asked).toContain("lies.test 1");
+    await guest.audited(
+      { event: "egress_internal_deny", host: "lies.test", dst: `169.254.169.254:${canary.port}` },
+      { event: "egress_internal_deny", host: "private.test", dst: `10.1.2.3:${canary.port}` },
+    );
   });
 
-  test("wins nothing with a name that changes its mind", async () => {
-    const first = await guest.attack("dns", "udp", "10.0.2.3:53", "rebinds.test", "1");
-    expect(first).toContain("203.0.113.9");
-    const second = await guest.attack("dns", "udp", "10.0.2.3:53", "rebinds.test", "1");
-    const address = second.split("\n").at(-1) ?? "";
-    const said = await guest.attack(
-      "tcp",
-      `203.0.113.9:${canary.port}`,
-      `${address}:${canary.port}`,
-    );
-    expect(said).not.toContain(" ok");
+  test.each([
+    ["rebinds.test", "10.9.9.9"],
+    ["listed-rebinds.test", "169.254.169.254"],
+  ])("wins nothing with %s, which changes its mind to %s", async (name, inside) => {
+    rebound = 0;
+    const look = () => guest.attack("dns", "udp", "10.0.2.3:53", name, "1");
+    expect(await look()).toContain("93.184.216.34");
+    expect(await look()).toContain(inside);
+    const wanted = { event: "egress_internal_deny", host: name, dst: `${inside}:80` } as const;
+    const said = await guest.auditing(wanted, () => guest.attack("tcp", `${inside}:80`));
+    expect(said).toBe(`${inside}:80 refused`);
   });
 
   test("gets an answer without addresses when the resolver talks nonsense", async () => {
     const said = await guest.attack("dns", "udp", "10.0.2.3:53", "garbage.test", "1");
     expect(said).toMatch(/^rcode 2 answers 0$/);
     await guest.audited({ event: "egress_dns_reply_error", host: "garbage.test" });
+  });
+
+  test("is told of no service by which it could hide names", async () => {
+    for (const type of ["64", "65"]) {
+      const said = await guest.attack("dns", "udp", "10.0.2.3:53", "quic.test", type);
+      expect(said).toBe("rcode 0 answers 0");
+    }
   });
 
   test("cannot speak QUIC, ping, or any protocol of its own", async () => {
@@ -210,6 +223,9 @@ describe("a guest whose egress is strict, with root", () => {
   const addressOf = async (name: string) =>
     (await guest.attack("dns", "udp", "10.0.2.3:53", name, "1")).split("\n").at(-1) ?? "";
 
+  const say = async (address: string, text: string) =>
+    (await guest.attack("say", `${address}:80`, text)).trim();
+
   test("tunnels nothing through names that are not listed", async () => {
     const before = dns.asked.length;
     const secret = "736563726574";
@@ -245,41 +261,79 @@ describe("a guest whose egress is strict, with root", () => {
     });
   });
 
-  test("cannot name another host than the one it connects to", async () => {
-    const proxyAddress = await addressOf("proxy.test");
-    expect(await guest.attack("tls", `${proxyAddress}:443`, "other.test", "x")).toMatch(
-      /^handshake (reset|closed)$/,
-    );
-    await guest.audited({ event: "egress_deny", signal: "name-destination-mismatch" });
-    expect(
-      await guest.attack(
-        "say",
-        `${proxyAddress}:80`,
-        "GET / HTTP/1.1\\r\\nHost: other.test\\r\\n\\r\\n",
-      ),
-    ).toMatch(/^\n?(reset|ok)$/);
-    expect(await guest.attack("say", `${proxyAddress}:80`, "SSH-2.0-x\\r\\n")).toMatch(/reset|ok/);
-    await guest.audited({ event: "egress_deny", signal: "unmediatable-protocol" });
+  test("is refused at resolvers that could be asked past ours", async () => {
+    for (const [to, signal] of [
+      ["1.1.1.1:443", "dns-over-https"],
+      ["8.8.8.8:853", "foreign-resolver"],
+    ] as const) {
+      const wanted = { event: "egress_deny", dst: to, signal } as const;
+      const said = await guest.auditing(wanted, () => guest.attack("tcp", to));
+      expect(said).toBe(`${to} refused`);
+    }
   });
 
-  test("gets through a proxy that it may reach to nowhere that it may not", async () => {
+  test("cannot name another host than the one it connects to", async () => {
     const address = await addressOf("proxy.test");
-    for (const request of [
-      "CONNECT 169.254.169.254:80 HTTP/1.1\\r\\nHost: 169.254.169.254:80\\r\\n\\r\\n",
-      "CONNECT unlisted.test:443 HTTP/1.1\\r\\nHost: unlisted.test:443\\r\\n\\r\\n",
-      "GET http://unlisted.test/ HTTP/1.1\\r\\nHost: unlisted.test\\r\\n\\r\\n",
-      "GET http://unlisted.test/ HTTP/1.1\\r\\nHost: proxy.test\\r\\n\\r\\n",
-      // Two ways to read where the first request ends.
-      "POST / HTTP/1.1\\r\\nHost: proxy.test\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\nGET",
-      "GET / HTTP/1.1\\nHost: proxy.test\\n\\nGET http://unlisted.test/ HTTP/1.1\\n\\n",
-    ]) {
-      const said = await guest.attack("say", `${address}:80`, request);
-      expect(said, request).not.toContain("200 OK\r");
-    }
-    await guest.audited(
-      { event: "egress_deny", host: "unlisted.test", signal: "unmediatable-protocol" },
-      { event: "egress_deny", host: "unlisted.test", signal: "denied" },
+    const mismatch = { event: "egress_deny", signal: "name-destination-mismatch" } as const;
+    const tls = await guest.auditing(
+      { ...mismatch, host: "other.test", reason: 'TLS asks for "other.test", wanted "proxy.test"' },
+      () => guest.attack("tls", `${address}:443`, "other.test", "x"),
     );
+    expect(tls).toMatch(/^handshake (reset|closed)$/);
+    const http = await guest.auditing(
+      {
+        ...mismatch,
+        host: "other.test",
+        reason: 'HTTP asks for "other.test", wanted "proxy.test"',
+      },
+      () => say(address, "GET / HTTP/1.1\\r\\nHost: other.test\\r\\n\\r\\n"),
+    );
+    expect(http).toBe("reset");
+    const ssh = await guest.auditing(
+      { event: "egress_deny", host: "proxy.test", signal: "unmediatable-protocol" },
+      () => say(address, "SSH-2.0-x\\r\\n"),
+    );
+    expect(ssh).toBe("reset");
+  });
+
+  /** Asks of the proxy, with the host and the signal that the audit has to have for it. */
+  const throughProxy = [
+    [
+      "CONNECT 169.254.169.254:80 HTTP/1.1\\r\\nHost: 169.254.169.254:80\\r\\n\\r\\n",
+      "169.254.169.254",
+      "unmediatable-protocol",
+    ],
+    [
+      "CONNECT unlisted.test:443 HTTP/1.1\\r\\nHost: unlisted.test:443\\r\\n\\r\\n",
+      "unlisted.test",
+      "unmediatable-protocol",
+    ],
+    [
+      "GET http://unlisted.test/ HTTP/1.1\\r\\nHost: unlisted.test\\r\\n\\r\\n",
+      "unlisted.test",
+      "denied",
+    ],
+    [
+      "GET http://unlisted.test/ HTTP/1.1\\r\\nHost: proxy.test\\r\\n\\r\\n",
+      "proxy.test",
+      "name-destination-mismatch",
+    ],
+    // Two ways to read where the first request ends.
+    [
+      "POST / HTTP/1.1\\r\\nHost: proxy.test\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\nGET",
+      "proxy.test",
+      "unmediatable-protocol",
+    ],
+    [
+      "GET / HTTP/1.1\\nHost: proxy.test\\n\\nGET http://unlisted.test/ HTTP/1.1\\n\\n",
+      "unlisted.test",
+      "denied",
+    ],
+  ] as const;
+  test.each(throughProxy)("gets nowhere through a proxy with %j", async (request, host, signal) => {
+    const address = await addressOf("proxy.test");
+    const wanted = { event: "egress_deny", host, signal, dst: `${address}:80` } as const;
+    expect(await guest.auditing(wanted, () => say(address, request))).toBe("reset");
   });
 
   test("gets nothing out by saying too little, too slowly", async () => {

@@ -158,15 +158,25 @@ test("the key is put in by the host, and comes back to the guest as stars", asyn
 });
 
 test("the key of another host cannot be asked for", async () => {
-  expect(await say(alpha, alpha, get(beta))).toContain(" 421 ");
-  expect(await say(alpha, alpha, get(`http://${beta}`))).toMatch(/ 4\d\d /);
-  expect(
-    await say(
-      alpha,
-      alpha,
-      `GET https://${beta}/ HTTP/1.1\\r\\nHost: ${alpha}\\r\\nConnection: close\\r\\n\\r\\n`,
-    ),
-  ).toMatch(/ 4\d\d /);
+  const absolute = (url: string, host: string) =>
+    `GET ${url} HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n\\r\\n`;
+  const mismatch = {
+    event: "egress_deny",
+    host: alpha,
+    reason: "host-mismatch",
+    signal: "name-destination-mismatch",
+  } as const;
+  for (const request of [
+    get(beta),
+    absolute(`http://${beta}/`, beta),
+    absolute(`https://${beta}/`, alpha),
+    absolute(`https://${alpha}/`, beta),
+    absolute(`http://${alpha}/`, alpha),
+    get(`${alpha}:444`),
+  ]) {
+    const said = await guest.auditing(mismatch, () => say(alpha, alpha, request));
+    expect(said, request).toContain(" 421 ");
+  }
   // The handshake for one of them at the other's address.
   expect(await say(alpha, beta, get(beta))).toMatch(/^handshake (reset|closed)$/);
   expect(await say(alpha, "other.example.test", get(alpha))).toMatch(/^handshake (reset|closed)$/);
@@ -202,8 +212,11 @@ test("no request is smuggled through the swap", async () => {
     `GET / HTTP/1.1\\r\\nHost: ${alpha}\\r\\nHost: ${beta}\\r\\nConnection: close\\r\\n\\r\\n`,
     `PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n`,
   ];
-  for (const attempt of attempts)
-    expect(await say(alpha, alpha, attempt), attempt).toMatch(/^HTTP\/1\.1 4\d\d /);
+  for (const attempt of attempts) {
+    const wanted = { event: "egress_deny", host: alpha } as const;
+    const said = await guest.auditing(wanted, () => say(alpha, alpha, attempt));
+    expect(said, attempt).toMatch(/^HTTP\/1\.1 4\d\d /);
+  }
   // What a connection says of itself takes nothing from a request either.
   const named = "Connection: close, x-api-key, host\\r\\n";
   const said = await say(
@@ -221,24 +234,30 @@ test("no request is smuggled through the swap", async () => {
 });
 
 test("a server whose certificate does not hold gets nothing", async () => {
-  expect(await say(wrong, wrong, get(wrong))).toContain(" 502 ");
-  await guest.audited({ event: "egress_mitm_upstream_error", host: wrong });
+  const failed = { event: "egress_mitm_upstream_error", host: wrong } as const;
+  const said = await guest.auditing(failed, () => say(wrong, wrong, get(wrong)));
+  expect(said).toContain(" 502 ");
   expect(upstream[wrong]?.text).toBe("");
 });
 
 test("a vault that is down means that nothing leaves, and one that is back that it does", async () => {
-  for (const how of ["sealed", "broken"] as const) {
+  const unresolved = {
+    event: "egress_swap_error",
+    host: vaulted,
+    signal: "unresolved-secret-ref",
+  } as const;
+  // Silent is last: it takes connections and answers none, for as long as a credential may take.
+  for (const how of ["sealed", "broken", "endless", "gone", "silent"] as const) {
     vault.behave(how);
-    expect(await say(vaulted, vaulted, get(vaulted)), how).toContain(" 502 ");
+    const asked = vault.asked.length;
+    const said = await guest.auditing(unresolved, () => say(vaulted, vaulted, get(vaulted)));
+    expect(said, how).toContain(" 502 ");
+    expect(vault.asked.length, how).toBeGreaterThan(asked);
+    await guest.isAlive();
     // A failure is remembered for a moment.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
   }
   expect(upstream[vaulted]?.text).toBe("");
-  await guest.audited({
-    event: "egress_swap_error",
-    host: vaulted,
-    signal: "unresolved-secret-ref",
-  });
   vault.behave("well");
   expect(await say(vaulted, vaulted, get(vaulted))).toContain("200 OK");
   expect(upstream[vaulted]?.text).toContain(vaultKey);
