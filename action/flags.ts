@@ -4,6 +4,9 @@ import type { StepSettings } from "./settings.ts";
 /** Where the checkout is in the guest. */
 export const guestWorkspace = "/workspace";
 
+/** The declared output of the file for the step's output of this name. */
+export const structuredOutputName = "structured-output";
+
 /** The flags of `dispatch` that say what the settings say. */
 export function flagsOf(
   settings: StepSettings,
@@ -21,9 +24,17 @@ export function flagsOf(
     memory: settings.memory ?? undefined,
     sizeMib: settings.disk ?? undefined,
     env: settings.env,
-    output: settings.artifacts,
+    output: [
+      ...settings.artifacts,
+      ...(settings.structuredOutput === null
+        ? []
+        : [`${structuredOutputName}=${settings.structuredOutput}`]),
+    ],
     secret: settings.secrets,
     credSwap: settings.credSwap,
+    egressSwapConfig: settings.egressSwapConfig ?? undefined,
+    egressHost: settings.egressHosts,
+    egressCa: settings.egressCa,
     egress: egressOf(settings, spec),
     egressAllow: settings.allow,
     timeoutSeconds: settings.timeoutSeconds,

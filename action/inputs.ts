@@ -56,6 +56,12 @@ export const inputDeclarations = [
     meaning: "Days, 1 to 90 (default: the repository's).",
   },
   {
+    name: "structured-output",
+    default: "",
+    meaning:
+      "Path in the guest of a JSON file that becomes the output `structured-output`; it is an artifact too.",
+  },
+  {
     name: "if-no-artifacts",
     default: "warn",
     meaning: "`warn`, `error` or `ignore` a missing output.",
@@ -74,6 +80,23 @@ export const inputDeclarations = [
       "Credentials that never enter the guest, one `provider=env:VARIABLE` a line; the guest holds a placeholder.",
   },
   {
+    name: "egress-swap-config",
+    default: "",
+    meaning: "File below the workspace with swaps for hosts of your own.",
+  },
+  {
+    name: "oidc-audience",
+    default: "",
+    meaning:
+      "Fetches the job's ID token for this audience and gives it to swaps and to the secret helper as `env:MICROAGENT_ID_TOKEN`, never to the guest. Needs the permission `id-token: write`.",
+  },
+  {
+    name: "github-token",
+    default: "",
+    meaning:
+      "Token for images of GitHub's container registry. It stays on the runner and goes to that registry only.",
+  },
+  {
     name: "egress",
     default: "",
     meaning: "`guarded`, `strict` or `off` (default: the Agentfile's).",
@@ -89,7 +112,22 @@ export const inputDeclarations = [
     meaning:
       "Only listed hosts, when neither `egress` nor the Agentfile says otherwise. `false` only watches.",
   },
-  { name: "profile", default: "", meaning: "`tiny`, `small`, `medium` or `large`." },
+  {
+    name: "egress-host",
+    default: "",
+    meaning:
+      "Hosts that are somewhere else in this run, one `NAME=ADDRESS:PORT` a line: a stand-in that an earlier step has started.",
+  },
+  {
+    name: "egress-ca",
+    default: "",
+    meaning: "PEM files of more authorities for servers of swaps, one a line.",
+  },
+  {
+    name: "profile",
+    default: "",
+    meaning: "`tiny`, `small`, `medium` or `large`; less where this runner has less.",
+  },
   { name: "cpus", default: "", meaning: "Virtual CPUs (default: the Agentfile's)." },
   { name: "memory", default: "", meaning: "MiB of memory (default: the Agentfile's)." },
   { name: "disk", default: "", meaning: "MiB of writable disk (default: the Agentfile's)." },

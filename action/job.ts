@@ -9,6 +9,8 @@ export interface Job {
   readonly id: string;
   readonly runId: string;
   readonly attempt: string;
+  /** Address of the GitHub that it runs on; "" when that is not known. */
+  readonly server: string;
   readonly selfHosted: boolean;
   /** Where people find an artifact of this run; "" when that is not known. */
   artifactUrl(id: string): string;
@@ -25,6 +27,7 @@ export async function readJob(env: NodeJS.ProcessEnv = process.env): Promise<Job
     id: env.GITHUB_JOB ?? "job",
     runId,
     attempt: env.GITHUB_RUN_ATTEMPT ?? "1",
+    server,
     selfHosted: env.RUNNER_ENVIRONMENT === "self-hosted",
     artifactUrl: (id) =>
       server === "" || repository === "" || id === ""

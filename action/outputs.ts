@@ -27,6 +27,16 @@ export const outputDeclarations = [
     meaning:
       "The end of standard output, at most 16 KiB, without control characters. It is the guest's: take it as data, never into a script.",
   },
+  {
+    name: "structured-output",
+    meaning:
+      "JSON of the file that the input of this name names, on one line, at most 64 KiB; empty without one. It is the guest's.",
+  },
+  {
+    name: "usage",
+    meaning:
+      "JSON list of `{model, answers, input_tokens, output_tokens}`, as the providers of swapped credentials counted.",
+  },
   { name: "patch-file", meaning: "Path of the diff, with `workspace-back: patch`." },
   { name: "boot-ms", meaning: "Milliseconds from starting the machine to its first answer." },
   { name: "duration-ms", meaning: "Milliseconds of the whole run." },

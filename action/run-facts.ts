@@ -30,6 +30,7 @@ export function egressFacts(result: StepResult): EgressFacts {
 export interface RunSurroundings {
   readonly cacheHit: string;
   readonly patchFile: string;
+  readonly structuredOutput: string;
   readonly receiptFile: string;
   readonly resultFile: string;
   readonly artifact: { readonly id: string; readonly digest: string } | null;
@@ -66,12 +67,28 @@ export function outputValues(
     "artifact-url": around.artifactUrl,
     "artifact-digest": around.artifact?.digest ?? "",
     "stdout-tail": lastBytes(plainText(result.stdout.text()), 16 * 1024),
+    "structured-output": around.structuredOutput,
+    usage: JSON.stringify(usageOf(result)),
     "patch-file": around.patchFile,
     "boot-ms": String(Math.round(bootMs(result))),
     "duration-ms": String(Math.round(durationMs(result))),
     "cache-hit": around.cacheHit,
     accel: result.boot?.host.accel ?? "",
   };
+}
+
+/** Tokens by model, the most expensive first. */
+export interface ModelTokens {
+  readonly model: string;
+  readonly answers: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+}
+
+function usageOf({ audit }: StepResult): ModelTokens[] {
+  return Object.entries(audit?.usage_by_model ?? {})
+    .map(([model, counts]) => ({ model, ...counts }))
+    .sort((a, b) => b.output_tokens - a.output_tokens);
 }
 
 export function summaryFacts(
@@ -81,7 +98,7 @@ export function summaryFacts(
   around: RunSurroundings,
 ): SummaryFacts {
   const { boot } = result;
-  const shown = ["boot", "setup", "run", "outputs"];
+  const shown = ["boot/image", "boot", "setup", "run", "outputs"];
   return {
     conclusion: conclusionOf(result.termination),
     sentence: sentenceOf(result.termination),
@@ -92,11 +109,14 @@ export function summaryFacts(
     accelReason: boot?.host.accelReason ?? "nothing was booted",
     cpus: plan.resources.cpus,
     memoryMib: plan.resources.memoryMib,
-    times: Object.entries(result.timingsMs).filter(([step]) => shown.includes(step)),
+    times: Object.entries(result.timingsMs)
+      .filter(([step]) => shown.includes(step))
+      .map(([step, ms]) => [step.replace("boot/image", "pull"), ms]),
     cacheHit: around.cacheHit,
     allowed: egress.allowed,
     denied: egress.denied,
     auditProblem: egress.problem,
+    usage: usageOf(result),
     artifacts: result.outputs.artifacts.map(({ path, sizeBytes, sha256 }) => ({
       path,
       size: sizeBytes,

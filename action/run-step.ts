@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { error, notice, setFailed, setOutput, summary, warning } from "@actions/core";
 import {
   type Diagnosis,
@@ -14,7 +15,7 @@ import { annotateRun } from "./annotate.ts";
 import { Annotations } from "./annotations.ts";
 import { artifactName, type UploadedArtifact } from "./artifact-upload.ts";
 import { StepCaches } from "./caches.ts";
-import { CancelledError, listenForCancellation } from "./cancellation.ts";
+import { CancelledError, listenForCancellation, untilCancelled } from "./cancellation.ts";
 import { failuresOf, sentenceOf } from "./conclusion.ts";
 import { addReport, bringWorkspaceBack, outputFile, tellJob, uploadOutputs } from "./deliver.ts";
 import { entriesOfHost, entryOfKernel } from "./entries.ts";
@@ -23,16 +24,20 @@ import { flagsOf } from "./flags.ts";
 import { GuestOutput } from "./guest-output.ts";
 import { checkHost } from "./host-check.ts";
 import { isBuiltHere } from "./host-needs.ts";
+import { provideIdToken } from "./id-token.ts";
 import { type Job, readJob } from "./job.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
 import { readInput } from "./read-input.ts";
+import { loginToRegistry } from "./registry-login.ts";
 import { egressFacts } from "./run-facts.ts";
 import { runMachine, worthAnotherTry } from "./run-machine.ts";
+import { withinRunner } from "./runner-room.ts";
 import { say } from "./say.ts";
-import { maskSecrets, refuseSecrets } from "./secrets.ts";
+import { maskSecrets, refuseSecrets, variablesOf } from "./secrets.ts";
 import { readSettings, type StepSettings } from "./settings.ts";
 import type { StepResult } from "./step-result.ts";
 import { rememberStep } from "./step-state.ts";
+import { structuredOutput } from "./structured-output.ts";
 import { failedSummary } from "./summary.ts";
 import { workspaceName } from "./workspace-name.ts";
 
@@ -77,9 +82,11 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const name = await workspaceName(settings.name, spec?.spec.name, job.temp);
   const paths = stepPaths(job.temp, name);
   const flags = flagsOf(settings, { name, outputDir: paths.outputs }, spec);
-  const plan = idleWhenKept(settings, await planRun("dispatch", flags, settings.file ?? undefined));
-  maskSecrets(plan);
-  refuseSecrets(plan, job.event);
+  const asked = await planRun("dispatch", flags, settings.file ?? undefined);
+  const plan = withinRunner(idleWhenKept(settings, asked));
+  const variables = await variablesOf(plan);
+  maskSecrets(variables);
+  refuseSecrets(plan, variables, job.event);
 
   // The name is known to be one by now. Whatever happens from here, the post step can end it.
   rememberStep({
@@ -109,6 +116,13 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const hits = [...caches.hits].join(", ");
   say(hits === "" ? "Caches: nothing was restored" : `Caches: restored ${hits}`);
 
+  if (settings.githubToken !== null) {
+    await loginToRegistry(settings.githubToken, job.server, join(paths.run, "registry"));
+  }
+  // As late as can be: it is of use for minutes.
+  if (settings.oidcAudience !== null) {
+    await untilCancelled(signal, provideIdToken(settings.oidcAudience));
+  }
   const result = await runMachine(settings, job, paths, plan, output, signal);
   await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches, result));
   if (!signal.aborted && result.boot !== null) {
@@ -173,11 +187,14 @@ async function finish(
 ): Promise<void> {
   const egress = egressFacts(result);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
+  const structured = await structuredOutput(settings.structuredOutput, result, paths.outputs);
+  if (structured.problem !== null) warning(structured.problem);
   if (settings.report) await addReport(paths);
   const artifact = await upload(settings, job, paths, result);
   await tellJob(settings, plan, result, egress, {
     cacheHit,
     patchFile,
+    structuredOutput: structured.text,
     artifact,
     artifactUrl: artifact === null ? "" : job.artifactUrl(artifact.id),
     receiptFile: await outputFile(paths, "egress.jsonl"),

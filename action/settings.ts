@@ -19,6 +19,12 @@ export interface StepSettings {
   readonly env: readonly string[];
   readonly secrets: readonly string[];
   readonly credSwap: readonly string[];
+  readonly structuredOutput: string | null;
+  readonly egressSwapConfig: string | null;
+  readonly egressHosts: readonly string[];
+  readonly egressCa: readonly string[];
+  readonly oidcAudience: string | null;
+  readonly githubToken: string | null;
   readonly egress: string | null;
   readonly allow: readonly string[];
   readonly lockAllowlist: boolean;
@@ -73,6 +79,12 @@ export function readSettings(input: (name: InputName) => string): StepSettings {
     env: reader.lines("env"),
     secrets: reader.lines("secrets"),
     credSwap: reader.lines("cred-swap"),
+    structuredOutput: reader.guestPath("structured-output"),
+    egressSwapConfig: reader.text("egress-swap-config"),
+    egressHosts: reader.lines("egress-host"),
+    egressCa: reader.lines("egress-ca"),
+    oidcAudience: reader.text("oidc-audience"),
+    githubToken: reader.token("github-token"),
     egress: reader.text("egress"),
     allow: reader.lines("allow"),
     lockAllowlist: reader.flag("lock-allowlist"),
@@ -120,6 +132,21 @@ class InputReader {
     if (value === "") return null;
     if (/[\r\n\0]/.test(value)) this.#wrong(name, value, "one line is wanted");
     return value;
+  }
+
+  guestPath(name: InputName): string | null {
+    const value = this.text(name);
+    if (value !== null && !/^\/.*[^/]$/.test(value)) {
+      this.#wrong(name, value, "the path of a file in the guest, from /, is wanted");
+    }
+    return value;
+  }
+
+  /** Never shown, right or wrong. */
+  token(name: InputName): string | null {
+    const value = this.#input(name).trim();
+    if (/\s/.test(value)) this.problems.push(`Input "${name}" is no token: it has blanks in it`);
+    return value === "" ? null : value;
   }
 
   /** Kept as it is, line ends included. */

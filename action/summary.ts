@@ -1,6 +1,7 @@
 import { durationText } from "../src/index.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { summaryBlock, summaryText } from "./escape.ts";
+import type { ModelTokens } from "./run-facts.ts";
 
 /** What the job's summary shows of one run; every text may be the guest's. */
 export interface SummaryFacts {
@@ -19,6 +20,8 @@ export interface SummaryFacts {
   readonly denied: readonly (readonly [string, number])[];
   /** What is wrong with the record of decisions, null when it is whole. */
   readonly auditProblem: string | null;
+  /** Tokens that model providers counted. */
+  readonly usage: readonly ModelTokens[];
   readonly artifacts: readonly {
     readonly path: string;
     readonly size: number;
@@ -46,13 +49,14 @@ const marks: Readonly<Record<Conclusion, string>> = {
 /** Markdown with HTML tables, within the budget: details go first, then rows, and the text says so. */
 export function summaryOf(facts: SummaryFacts): string {
   const head = headOf(facts);
-  const tables = [egressOf(facts, hostsMax), artifactsOf(facts, artifactsMax)];
+  const usage = usageTable(facts.usage);
+  const tables = [egressOf(facts, hostsMax), usage, artifactsOf(facts, artifactsMax)];
   const whole = [head, ...tables, detailsOf(facts.outputTail)].join("\n");
   if (bytes(whole) <= summaryBytesMax) return whole;
   const cut = "\n<p>The output is left out: the summary would be too long.</p>\n";
   const without = [head, ...tables, cut].join("\n");
   if (bytes(without) <= summaryBytesMax) return without;
-  return [head, egressOf(facts, 3), artifactsOf(facts, 3), cut].join("\n");
+  return [head, egressOf(facts, 3), usage, artifactsOf(facts, 3), cut].join("\n");
 }
 
 /** For what came to its end before there was a result. */
@@ -97,6 +101,20 @@ function egressOf(facts: SummaryFacts, max: number): string {
         `<tr><td>${what}</td><td>${summaryText(host)}</td><td align="right">${count}</td></tr>`,
     );
   return `${problem}<table><tr><th>Egress</th><th>Host</th><th>Times</th></tr>${shown.join("")}</table>\n${more(rows.length - shown.length, "hosts")}`;
+}
+
+const modelsMax = 20;
+
+function usageTable(usage: SummaryFacts["usage"]): string {
+  if (usage.length === 0) return "";
+  const rows = usage
+    .slice(0, modelsMax)
+    .map(({ model, answers, input_tokens: input, output_tokens: output }) => {
+      const counts = [answers, input, output].map((count) => `<td align="right">${count}</td>`);
+      return `<tr><td>${summaryText(model)}</td>${counts.join("")}</tr>`;
+    });
+  const heads = ["Model", "Answers", "Tokens in", "Tokens out"].map((each) => `<th>${each}</th>`);
+  return `<table><tr>${heads.join("")}</tr>${rows.join("")}</table>\n${more(usage.length - rows.length, "models")}`;
 }
 
 function artifactsOf(facts: SummaryFacts, max: number): string {

@@ -147,7 +147,6 @@ export const rooms: readonly Room[] = [
       "@actions/core",
       "@actions/exec",
       "@actions/glob",
-      "@actions/tool-cache",
     ],
   },
   // Configuration half, worker half and what both know; Vitest's types come with it.

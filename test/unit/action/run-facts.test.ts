@@ -7,6 +7,7 @@ import { auditOf, captured, exited, resultOf } from "./sample-result.ts";
 const around = {
   cacheHit: "none",
   patchFile: "",
+  structuredOutput: "",
   receiptFile: "",
   resultFile: "",
   artifact: null,
@@ -67,4 +68,19 @@ test("the tail of the output is its end, in whole characters, without controls",
   const tail = valuesOf(resultOf({ stdout: captured(text) }))["stdout-tail"];
   expect(Buffer.byteLength(tail)).toBeLessThanOrEqual(16 * 1024);
   expect(tail).toMatch(/^é+red\ufffd\nend\n$/);
+});
+
+test("tokens are listed by model, the most written first", () => {
+  const audit = {
+    ...auditOf({}),
+    usage_by_model: {
+      small: { answers: 1, input_tokens: 9, output_tokens: 1 },
+      large: { answers: 2, input_tokens: 3, output_tokens: 4 },
+    },
+  };
+  expect(JSON.parse(valuesOf(resultOf({ audit })).usage)).toEqual([
+    { model: "large", answers: 2, input_tokens: 3, output_tokens: 4 },
+    { model: "small", answers: 1, input_tokens: 9, output_tokens: 1 },
+  ]);
+  expect(valuesOf(resultOf()).usage).toBe("[]");
 });

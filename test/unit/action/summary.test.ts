@@ -26,6 +26,7 @@ const facts: SummaryFacts = {
   allowed: [],
   denied: [],
   auditProblem: null,
+  usage: [],
   artifacts: [],
   artifactUrl: null,
   missing: [],
@@ -58,6 +59,7 @@ test("a summary says what happened, with every text of a guest escaped", () => {
     denied: [[evil, 3]],
     allowed: [["ok.example", 1]],
     auditProblem: evil,
+    usage: [{ model: evil, answers: 1, input_tokens: 22, output_tokens: 14 }],
     artifacts: [{ path: evil, size: 3, sha256: "ab".repeat(32) }],
     artifactUrl: 'https://github.com/x/y" onclick="1',
     missing: [evil],
@@ -69,6 +71,7 @@ test("a summary says what happened, with every text of a guest escaped", () => {
   expect(hostile.match(/<\/pre>/g)).toHaveLength(1);
   expect(hostile).toContain("ab".repeat(32));
   expect(hostile).toContain("ok.example");
+  expect(hostile).toContain('<td align="right">22</td><td align="right">14</td>');
   expect(summaryOf(facts)).toContain("boot 300 ms, run 1 min 1 s");
   expect(failedSummary("infra-error", evil)).not.toContain("<img");
 });
