@@ -1,13 +1,7 @@
+import { architectures, isArchitectureWord } from "../base/architecture.ts";
 import { MicroagentError } from "../base/errors.ts";
 
 /** Parsers for flag values; a bad one is `invalid_argument` and names the flag. */
-
-const architectures = {
-  x86_64: "x86_64",
-  amd64: "x86_64",
-  aarch64: "aarch64",
-  arm64: "aarch64",
-} as const;
 
 /** `--arch` in any usual spelling, else `hostArch`. */
 export function architectureFlag(
@@ -15,7 +9,7 @@ export function architectureFlag(
   hostArch: "x86_64" | "aarch64",
 ): "x86_64" | "aarch64" {
   if (value === undefined) return hostArch;
-  if (value in architectures) return architectures[value as keyof typeof architectures];
+  if (isArchitectureWord(value)) return architectures[value];
   throw unacceptable("--arch", value, '"x86_64" or "aarch64"');
 }
 

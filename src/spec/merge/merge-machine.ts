@@ -1,16 +1,10 @@
+import { architectures } from "../../base/architecture.ts";
 import { choiceFlag, wholeFlag } from "../flags/flag-error.ts";
 import type { RunPlan } from "../plan.ts";
 import { defaultProfile, profileNames, profiles } from "../profiles.ts";
 import type { Merging } from "./merging.ts";
 
 type Machine = Pick<RunPlan, "profile" | "resources" | "arch" | "kernel" | "accel">;
-
-const architectures = {
-  x86_64: "x86_64",
-  amd64: "x86_64",
-  aarch64: "aarch64",
-  arm64: "aarch64",
-} as const;
 
 /** Profile, resources, architecture, kernel and acceleration. */
 export function mergeMachine(merging: Merging): Machine {
