@@ -39,24 +39,10 @@ func Put(st *mux.Stream, frames *wire.FrameReader, req *wire.Put) {
 	if failure := p.run(frames); failure != nil {
 		p.close()
 		_ = st.SendLine(failure.Reply().Line(), true)
-		discard(st)
+		st.Discard()
 		return
 	}
 	_ = st.SendLine(wire.OK().Int("entries", p.entries).Int("bytes", p.bytes).Line(), true)
-}
-
-// discard reads on after a failure until the host stops: one that reads the answer only after its
-// last byte must get there.
-func discard(st *mux.Stream) {
-	for {
-		view, err := st.Fill()
-		if err != nil {
-			return
-		}
-		n := len(view)
-		st.Take(n)
-		st.Credit(n)
-	}
 }
 
 func (p *putter) close() {

@@ -78,15 +78,7 @@ func lost(st *mux.Stream) <-chan struct{} {
 				fault.Report("a wait", cause)
 			}
 		}()
-		for {
-			view, err := st.Fill()
-			if err != nil {
-				return
-			}
-			n := len(view)
-			st.Take(n)
-			st.Credit(n)
-		}
+		st.Discard()
 	}()
 	return gone
 }
