@@ -150,53 +150,62 @@ func (s *Server) serve(st *mux.Stream) {
 
 func refuse(st *mux.Stream, f *wire.Failure) { _ = st.SendLine(f.Reply().Line(), true) }
 
+// needsRoot says whether an operation is about the guest's root, which there is from configure on.
+func needsRoot(op string) bool {
+	switch op {
+	case "exec", "put", "get", "stat", "readdir", "remove", "changes", "secrets", "connect", "wait", "disturb":
+		return true
+	}
+	return false
+}
+
 func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Request) {
-	if !s.configured.Load() && (req.Exec != nil || req.Put != nil || req.Get != nil || req.Stat != nil || req.ReadDir != nil || req.Secrets != nil || req.Connect != nil || req.Wait != nil || req.Remove != nil || req.Disturb != nil || req.Changes != nil) {
+	if !s.configured.Load() && needsRoot(req.Op) {
 		refuse(st, wire.Fail(wire.NotConfigured, "The machine is not configured yet"))
 		st.Release()
 		return
 	}
-	if s.quiesced.Load() && (req.Exec != nil || req.Put != nil) {
+	if s.quiesced.Load() && (req.Op == "exec" || req.Op == "put") {
 		refuse(st, wire.Fail(wire.Quiesced, "The machine is being saved and waits for resume"))
 		st.Release()
 		return
 	}
-	switch {
-	case req.Exec != nil:
+	switch req.Op {
+	case "exec":
 		exec.Serve(st, frames, req.Exec, s.machine.Box())
-	case req.Put != nil:
+	case "put":
 		files.Put(st, frames, req.Put)
-	case req.Get != nil:
+	case "get":
 		files.Get(st, req.Get)
-	case req.Stat != nil:
+	case "stat":
 		files.Stat(st, req.Stat)
-	case req.ReadDir != nil:
+	case "readdir":
 		files.ReadDir(st, req.ReadDir)
-	case req.Configure != nil:
+	case "configure":
 		s.configure(st, req.Configure)
-	case req.Op == "quiesce":
+	case "quiesce":
 		s.quiesce(st)
-	case req.Resume != nil:
+	case "resume":
 		s.resume(st, req.Resume)
-	case req.Secrets != nil:
+	case "secrets":
 		s.placeSecrets(st, req.Secrets)
-	case req.Op == "purge_secrets":
+	case "purge_secrets":
 		s.purgeSecrets(st)
-	case req.Connect != nil:
+	case "connect":
 		relay.Connect(st, req.Connect, s.machine.Addresses())
-	case req.Wait != nil:
+	case "wait":
 		watch.Serve(st, req.Wait)
-	case req.Remove != nil:
+	case "remove":
 		files.Remove(st, req.Remove)
-	case req.Changes != nil:
+	case "changes":
 		files.Changes(st, req.Changes)
-	case req.Disturb != nil:
+	case "disturb":
 		s.disturb(st, req.Disturb)
-	case req.PowerOff != nil:
+	case "poweroff":
 		_ = st.SendLine(wire.OK().Line(), true)
 		st.Release()
 		s.machine.PowerOff(time.Duration(req.PowerOff.GraceMS) * time.Millisecond)
-	case req.Op == "ping":
+	case "ping":
 		_ = st.SendLine(wire.OK().Decimal("time_unix_ns", time.Now().UnixNano()).Line(), true)
 		st.Release()
 	default:

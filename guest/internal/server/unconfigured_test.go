@@ -1,0 +1,48 @@
+package server
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"microagent.dev/guest/internal/testclient"
+)
+
+// TestNothingWorksBeforeConfigure sends every request of the vectors: what is about the guest's root has to wait for one.
+func TestNothingWorksBeforeConfigure(t *testing.T) {
+	text, err := os.ReadFile("../../../test/vectors/requests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct{ Valid []struct{ Name, Line string } }
+	if err := json.Unmarshal(text, &v); err != nil || len(v.Valid) == 0 {
+		t.Fatal(err, v)
+	}
+	c, err := testclient.Connect(startServer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Session.Close()
+	for _, r := range v.Valid {
+		want := "not_configured"
+		request := M{}
+		if err := json.Unmarshal([]byte(r.Line), &request); err != nil {
+			t.Fatal(err)
+		}
+		switch request["op"] {
+		case "ping", "purge_secrets":
+			want = ""
+		case "dance":
+			want = "unsupported"
+		case "configure", "poweroff":
+			continue
+		}
+		reply, err := c.Call(request)
+		if err != nil {
+			t.Fatal(r.Name, err)
+		}
+		if code, _ := reply["code"].(string); code != want {
+			t.Errorf("%s: %v, want %q", r.Name, reply, want)
+		}
+	}
+}
