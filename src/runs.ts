@@ -5,10 +5,15 @@ import type { Flags } from "./spec/flags.ts";
 import type { LoadedSpec } from "./spec/load.ts";
 import { mergeSpec } from "./spec/merge.ts";
 import type { RunPlan, Surface } from "./spec/plan.ts";
+import type { LoadedPolicy } from "./spec/policy-file.ts";
 import type { DispatchHooks, DispatchResult } from "./workspace/dispatch.ts";
+import { networkRequestOf } from "./workspace/network-request.ts";
 import { type RunExtras, runPlanOnce } from "./workspace/run-plan.ts";
 
-/** The plan of flags and an optional spec file: every question answered, nothing started. */
+/**
+ * The plan of flags and an optional spec file: every question answered, nothing started. The files that flags name are
+ * read and checked; secrets are not asked for.
+ */
 export async function planRun(
   surface: Surface,
   flags: Flags,
@@ -16,10 +21,23 @@ export async function planRun(
 ): Promise<RunPlan> {
   const loaded = file === undefined ? null : await loadedSpec(file);
   const { egressPolicy } = flags;
-  if (egressPolicy === undefined) return mergeSpec({ flags, file: loaded, surface });
+  const policy = egressPolicy === undefined ? undefined : await loadedPolicy(egressPolicy);
+  const plan = mergeSpec({ flags, file: loaded, surface, policy });
+  await checkSwap(plan);
+  return plan;
+}
+
+async function loadedPolicy(path: string): Promise<LoadedPolicy> {
   const { loadPolicy } = await import("./spec/policy-file.ts");
-  const policy = await withOp("egress policy", {}, (op) => loadPolicy(op, egressPolicy));
-  return mergeSpec({ flags, file: loaded, surface, policy });
+  return await withOp("egress policy", {}, (op) => loadPolicy(op, path));
+}
+
+/** A mistake in a file beside the spec is told before anybody waits for a boot. */
+async function checkSwap(plan: RunPlan): Promise<void> {
+  const swap = networkRequestOf(plan)?.swap;
+  if (swap === undefined || (swap.configFile === null && swap.caFiles.length === 0)) return;
+  const { readSwap } = await import("./workspace/swap-rules.ts");
+  await withOp("credential swap", {}, (op) => readSwap(op, swap));
 }
 
 async function loadedSpec(file: string): Promise<LoadedSpec> {

@@ -6,15 +6,13 @@ import { type Op, withOp } from "../base/op.ts";
 import type { Interceptor } from "../egress/interceptor.ts";
 import { createInterceptor } from "../egress/swap/create-interceptor.ts";
 import { guestBundlePaths, guestJavaPaths, guestTrust } from "../egress/swap/guest-trust.ts";
-import { mergeSwapRules } from "../egress/swap/providers.ts";
 import type { SwapRule } from "../egress/swap/rule.ts";
 import { hostEnvironment } from "../host/environment.ts";
 import { parseNamedSecret } from "../secret/named.ts";
 import { resolveSecretText } from "../secret/resolve.ts";
-import { loadSwapFile } from "../spec/swap-file.ts";
-import { readExtraRoots } from "./extra-roots.ts";
 import { readGuestText } from "./guest-text.ts";
 import type { SwapRequest } from "./network-request.ts";
+import { readSwap } from "./swap-rules.ts";
 
 /** The credential swap of one guest. */
 export interface OpenSwap {
@@ -27,12 +25,9 @@ export interface OpenSwap {
 
 /** Fails with what the rules or the roots are refused for. */
 export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> {
-  const { providers, configFile, caFiles } = request;
   // A literal is refused here too, for callers that have no spec to check it.
-  for (const text of providers) if (text.includes("=")) warnIfUnset(op, text);
-  const fromFile = configFile === null ? [] : await loadSwapFile(op, configFile);
-  const swaps = mergeSwapRules(providers, fromFile);
-  const extraRootsPem = await readExtraRoots(op, caFiles);
+  for (const text of request.providers) if (text.includes("=")) warnIfUnset(op, text);
+  const { swaps, extraRootsPem } = await readSwap(op, request);
   const interceptor = await createInterceptor(op, { swaps, resolveSecret, extraRootsPem });
   let env: Readonly<Record<string, string>> = {};
   return {

@@ -4,11 +4,12 @@ import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
 import type { AuditEvent } from "../audit-event.ts";
-import { type HostRule, listsName, parseHostRule } from "../host-rule.ts";
+import { listsName } from "../host-rule.ts";
 import type { InterceptedFlow, Interceptor } from "../interceptor.ts";
 import { WorkspaceAuthority } from "../tls/authority.ts";
 import { hostTrust } from "../tls/roots.ts";
 import { CredentialSource } from "./acquire.ts";
+import { type SwapDomains, withDomains } from "./domains.ts";
 import { authorityOf, type Destination, forward, type Report } from "./forward.ts";
 import { serveGuest } from "./guest-connection.ts";
 import { EchoGuard } from "./redactor.ts";
@@ -27,9 +28,7 @@ export interface InterceptorOptions {
   readonly extraRootsPem: readonly string[];
 }
 
-interface Swap {
-  readonly rule: SwapRule;
-  readonly domains: readonly HostRule[];
+interface Swap extends SwapDomains {
   readonly source: CredentialSource;
 }
 
@@ -50,14 +49,12 @@ export async function createInterceptor(
   const trust = await hostTrust(op, options.extraRootsPem);
   const sources = { resolveSecret: options.resolveSecret, endpoint: tokenEndpoint(trust) };
   const remembered = new Remembered();
-  const swaps = options.swaps.map(
-    (rule): Swap => ({
-      rule,
-      domains: rule.domains.map((domain) => domainOf(rule, domain)),
-      source: new CredentialSource(rule, sources, (credential) => remembered.add(credential)),
+  const swaps = withDomains(options.swaps).map(
+    (swap): Swap => ({
+      ...swap,
+      source: new CredentialSource(swap.rule, sources, (credential) => remembered.add(credential)),
     }),
   );
-  refuseSharedDomains(swaps);
   const names = swaps.flatMap(({ domains }) => domains.map(({ name }) => name ?? ""));
   const authority = new WorkspaceAuthority([...new Set(names)], op.clock);
   for (const { domains } of swaps) {
@@ -197,37 +194,6 @@ class TlsInterceptor implements SwapInterceptor {
       }
     }
     return best;
-  }
-}
-
-function domainOf(rule: SwapRule, text: string): HostRule {
-  const parsed = parseHostRule(text);
-  const problem =
-    typeof parsed === "string"
-      ? parsed
-      : parsed.name === null
-        ? `Host "${text}" is an address, wanted a name: a credential belongs to a certificate's name`
-        : null;
-  if (problem !== null || typeof parsed === "string") {
-    throw new MicroagentError("invalid_argument", `Swap "${rule.name}": ${problem}`);
-  }
-  return { ...parsed, port: parsed.port ?? 443 };
-}
-
-function refuseSharedDomains(swaps: readonly Swap[]): void {
-  const owners = new Map<string, string>();
-  for (const { rule, domains } of swaps) {
-    for (const { name, subdomains, port } of domains) {
-      const key = `${subdomains ? "." : ""}${name}:${port}`;
-      const other = owners.get(key);
-      if (other !== undefined) {
-        throw new MicroagentError(
-          "invalid_argument",
-          `Swaps "${other}" and "${rule.name}" are both for "${key}": wanted one credential for a host`,
-        );
-      }
-      owners.set(key, rule.name);
-    }
   }
 }
 
