@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../src/host/files.ts";
 import { ensurePrivateDir } from "../../src/host/state-layout.ts";
@@ -39,8 +39,29 @@ export async function readVerdict(
   }
 }
 
-/** Keeps a verdict for later runs. */
+/** How many verdicts of one topic are kept. */
+export const verdictsMax = 64;
+
+/** Keeps a verdict for later runs, and lets the oldest ones of its topic go. */
 export async function writeVerdict(cacheDir: string, key: string, verdict: Verdict): Promise<void> {
   await ensurePrivateDir(cacheDir);
   await writeFileAtomic(join(cacheDir, key), `${JSON.stringify(verdict)}\n`);
+  await forgetOldest(cacheDir, key.slice(0, key.lastIndexOf("-") + 1));
+}
+
+/** Nobody asks again for a verdict about an older kernel, guest agent or boot of the host. */
+async function forgetOldest(cacheDir: string, prefix: string): Promise<void> {
+  const names = (await readdir(cacheDir)).filter((name) => {
+    return name.startsWith(prefix) && /^[0-9a-f]{32}\.json$/.test(name.slice(prefix.length));
+  });
+  if (names.length <= verdictsMax) return;
+  const dated = await Promise.all(
+    names.map(async (name) => {
+      const path = join(cacheDir, name);
+      // Somebody else may have removed it meanwhile.
+      return { path, atMs: (await stat(path).catch(() => null))?.mtimeMs ?? 0 };
+    }),
+  );
+  dated.sort((a, b) => b.atMs - a.atMs);
+  for (const { path } of dated.slice(verdictsMax)) await rm(path, { force: true }).catch(() => {});
 }
