@@ -34,6 +34,7 @@ export async function buildDist() {
     // Runs in machines, which have nothing else of this package.
     const worker = join(fresh, "vitest-plugin", "guest-worker.js");
     await bundleAlone("vitest-plugin/guest-pool/guest/worker.ts", worker);
+    await shipSource("vitest-plugin/setup-file", fresh);
     await chmod(join(fresh, "src", "cli", "main.js"), 0o755).catch(() => {});
     await writeFile(join(fresh, stampName), stamp);
     await replaceFolder(fresh, dist, aside);
@@ -41,6 +42,17 @@ export async function buildDist() {
     await rm(fresh, { recursive: true, force: true });
   }
   return "compiled";
+}
+
+/**
+ * Some files must reach users as TypeScript: each says why.
+ *
+ * @param {string} path below the root, without its ending @param {string} folder
+ */
+async function shipSource(path, folder) {
+  const text = await readFile(join(root, `${path}.ts`), "utf8");
+  await writeFile(join(folder, `${path}.mts`), text.replace(/(from "\.[^"]*)\.ts"/g, '$1.js"'));
+  await rm(join(folder, `${path}.d.ts`), { force: true });
 }
 
 /**

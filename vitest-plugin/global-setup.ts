@@ -4,6 +4,7 @@ import { namedTemplates } from "./named-templates.ts";
 import { resolveOptions } from "./options.ts";
 import { pluginState } from "./plugin-state.ts";
 import type { ProvidedTemplate } from "./provided.ts";
+import { readyTemplate } from "./ready-template.ts";
 import { buildTemplate, describeTemplate } from "./template-build.ts";
 import { templateSteps, withFailureTold } from "./template-progress.ts";
 
@@ -40,8 +41,11 @@ async function provide(project: TestProject, engine: Engine, files: readonly str
     const say = (text: string) =>
       project.vitest.logger.log(`microagent: template "${name}" ${text}`);
     provided[name] = await withFailureTold(say, async () => {
+      const { root } = project.config;
       const found = await withOp(`template ${name}`, { onProgress: templateSteps(say) }, (op) =>
-        buildTemplate(op, engine, name, options, described, project.config.root, settings.timeouts),
+        readyTemplate(op, engine, settings, described, () =>
+          buildTemplate(op, engine, name, options, described, root, settings.timeouts),
+        ),
       );
       if (found.built)
         say(`is built (${Math.round(found.sizeBytes / 1024 ** 2)} MiB): ${found.reason}`);

@@ -24,11 +24,11 @@ export function microvm(options: MicrovmOptions = {}): Plugin {
     configureVitest({ project, vitest }) {
       const state = pluginState();
       state.options.set(project.name, options);
-      project.config.setupFiles.unshift(beside("setup"));
+      project.config.setupFiles.unshift(beside("setup-file", "mts"));
       const setups = project.config.globalSetup;
       project.config.globalSetup = [
         ...(typeof setups === "string" ? [setups] : setups),
-        beside("global-setup"),
+        beside("global-setup", "js"),
       ];
       if (project.config.testTimeout === vitestTimeoutMs)
         project.config.testTimeout = testTimeoutMs;
@@ -44,7 +44,7 @@ export function microvm(options: MicrovmOptions = {}): Plugin {
   };
 }
 
-function beside(name: string): string {
-  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+function beside(name: string, built: "js" | "mts"): string {
+  const ending = import.meta.url.endsWith(".ts") ? "ts" : built;
   return fileURLToPath(new URL(`./${name}.${ending}`, import.meta.url));
 }

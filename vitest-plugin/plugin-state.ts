@@ -10,12 +10,14 @@ interface PluginState {
   /** Files of the run that is about to begin. Null: nothing is to be run, only listed. */
   files: readonly string[] | null;
   isReporting: boolean;
+  /** Keys of templates that a machine was started from. */
+  readonly tried: Set<string>;
 }
 
 const key = Symbol.for("microagent.vitest");
 
 export function pluginState(): PluginState {
   const holder = globalThis as { [key]?: PluginState };
-  holder[key] ??= { options: new Map(), files: null, isReporting: false };
+  holder[key] ??= { options: new Map(), files: null, isReporting: false, tried: new Set() };
   return holder[key];
 }

@@ -141,6 +141,7 @@ function machineOf(
     env: described.env,
     life: new Life(timeouts, op.signal, 0),
     begunAtMs: op.clock.now(),
+    waitedMs: 0,
     start: refuse,
     room: refuse,
     adopt: refuse,

@@ -8,6 +8,7 @@ import { type DispatchResult, dispatch } from "../../src/workspace/dispatch.ts";
 import type { Engine } from "../../src/workspace/engine.ts";
 import { cloneTemplate } from "../../src/workspace/templates/clone.ts";
 import { ensureTemplate } from "../../src/workspace/templates/ensure.ts";
+import { openTemplate } from "../../src/workspace/templates/open.ts";
 import { openTemplatePool } from "../../src/workspace/templates/pool.ts";
 import { listSaved } from "../../src/workspace/templates/store.ts";
 import type { TemplateRequest } from "../../src/workspace/templates/template.ts";
@@ -193,6 +194,19 @@ describe("templates", () => {
         reason: expect.stringContaining("the state does not fit"),
       });
       expect(await show(op, workspace)).toBe("2");
+    });
+  });
+
+  test("no clone can be started from, and another process built, is removed for the next build", async () => {
+    await during(async (op) => {
+      const { key } = await ensureTemplate(op, engine, request());
+      const opened = await openTemplate(op, engine, { ...request(), buildable: false }, key);
+      supervisor.control.inject({ kind: "start-fails", detail: "the state does not fit" });
+      await expect(cloneTemplate(op, engine, opened, clone(1))).rejects.toMatchObject({
+        code: "template_broken",
+      });
+      expect(await listSaved(engine.layout.templates)).toEqual([]);
+      expect(setups, "nothing was built in its place").toBe(1);
     });
   });
 

@@ -4,8 +4,11 @@ import type { Settings } from "../options.ts";
 /** What a person reads of a machine whose test has failed. */
 export function machineReport(machine: Machine, ending: string, settings: Settings): string {
   const { commands, consoleLines } = settings.onFailure;
-  const { name, template, memoryMib, transcript } = machine;
-  const lines = [`microVM "${name}": clone of template "${template}", ${memoryMib} MiB, ${ending}`];
+  const { name, template, memoryMib, transcript, waitedMs } = machine;
+  const waited = waitedMs < 1_000 ? "" : `, waited ${(waitedMs / 1000).toFixed(1)} s for room`;
+  const lines = [
+    `microVM "${name}": clone of template "${template}", ${memoryMib} MiB${waited}, ${ending}`,
+  ];
   const last = transcript.last(commands);
   if (last.length > 0) lines.push("last commands:");
   for (const { what, end, stderr, stdout } of last) {

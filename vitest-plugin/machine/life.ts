@@ -33,7 +33,7 @@ export class Life {
   /** Runs `work` within `bound`, else `fallbackMs`, and never beyond the test. */
   async during<T>(
     name: string,
-    bound: CallBound,
+    bound: CallBound & { readonly onNote?: (text: string) => void },
     fallbackMs: number,
     work: (op: Op) => Promise<T>,
   ): Promise<T> {
@@ -41,6 +41,9 @@ export class Life {
     const { op, end } = startOp(name, {
       timeoutMs: this.bound(bound.timeout ?? fallbackMs),
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      onProgress: (event) => {
+        if (event.kind === "note") bound.onNote?.(event.text);
+      },
     });
     try {
       op.check();

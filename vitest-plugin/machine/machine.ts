@@ -50,6 +50,8 @@ export interface MachineParts {
   adopt(machine: Machine, giveBack: () => Promise<void>): void;
   /** The guest's clock when it began, milliseconds since the epoch. */
   readonly begunAtMs: number;
+  /** For room in the budget, before it was started. */
+  readonly waitedMs: number;
 }
 
 /** A real machine in a test. Every call ends with the test, and with the machine. */
@@ -59,6 +61,8 @@ export class Machine implements AsyncDisposable {
   /** The template it was cloned from. */
   readonly template: string;
   readonly memoryMib: number;
+  /** How long it was waited for room in the budget, milliseconds. */
+  readonly waitedMs: number;
   /**
    * Runs a command: a template through the shell with its values quoted, an argument vector as it is. A
    * failing command is a result, not an error, but for `check: true`.
@@ -89,6 +93,7 @@ export class Machine implements AsyncDisposable {
     this.hostname = parts.hostname;
     this.template = parts.template;
     this.memoryMib = parts.memoryMib;
+    this.waitedMs = parts.waitedMs;
     this.exec = execForms(parts.shell, (argv, shown, options) => this.#run(argv, shown, options));
     this.#waits = new Waits({
       name: parts.name,

@@ -2,6 +2,7 @@ import { inject } from "vitest";
 import {
   createEngine,
   type Engine,
+  isMicroagentError,
   MicroagentError,
   type Op,
   openTemplate,
@@ -81,11 +82,6 @@ async function openNamed(
       hint: `Name it in quotes in the test file, or set build: "always" in its options`,
     });
   }
-  const rebuild = async (): Promise<never> => {
-    throw new MicroagentError("template_broken", `Template "${name}" is damaged or gone`, {
-      hint: "Run the tests again: it is built anew before they begin",
-    });
-  };
   const request = {
     boot,
     shell,
@@ -94,10 +90,28 @@ async function openNamed(
     files: [],
     ready: null,
     setupTimeoutMs: 1,
-    // Only the main process has what it takes to build it.
-    prepare: { key: built, run: rebuild },
+    // Only the main process has what it takes.
+    buildable: false as const,
   };
-  return await openTemplate(op, engine, request, built);
+  return await explainingBroken(name, openTemplate(op, engine, request, built));
+}
+
+/** Settles as `work`, which needs a template, does; one that no machine starts from is built anew by the next run. */
+export async function explainingBroken<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isMicroagentError(error) || error.code !== "template_broken") throw error;
+    const { reason } = error.details;
+    throw new MicroagentError(
+      "template_broken",
+      `Template "${name}" cannot be started: ${reason}`,
+      {
+        cause: error,
+        hint: "Run the tests again: it is built anew before they begin",
+      },
+    );
+  }
 }
 
 function knownTemplate(provided: Provided, name: string): ProvidedTemplate {

@@ -1,5 +1,4 @@
 import {
-  admit,
   type BootRequest,
   cloneTemplate,
   MicroagentError,
@@ -14,7 +13,8 @@ import { Life } from "../machine/life.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachinePort } from "../machine/port.ts";
 import type { Attempt } from "./attempt.ts";
-import { type Host, workerHost } from "./host.ts";
+import { explainingBroken, workerHost } from "./host.ts";
+import { roomFor } from "./room.ts";
 
 /** What a test asks for. */
 export interface MachineSpec {
@@ -63,8 +63,8 @@ export async function startMachine(
       return found.request;
     },
   );
-  const room = () => roomFor(host, life, owner, boot);
-  const giveBack = await room();
+  const room = () => roomFor(host, life, owner.group, boot);
+  const { giveBack, waitedMs } = await room();
   try {
     const base = spec.name ?? "vm";
     const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
@@ -75,7 +75,8 @@ export async function startMachine(
       if (spec.snapshot !== undefined) {
         return await startSaved(op, host.engine, savedName(spec.snapshot), own);
       }
-      return await cloneTemplate(op, host.engine, await host.template(op, template), own);
+      const found = await host.template(op, template);
+      return await explainingBroken(template, cloneTemplate(op, host.engine, found, own));
     };
     const workspace = await life.during("clone", {}, settings.timeouts.boot, (op) =>
       start(op, name, hostname),
@@ -91,10 +92,11 @@ export async function startMachine(
         memoryMib: boot.memoryMib,
         life,
         begunAtMs: realClock.now(),
+        waitedMs,
         start,
         room: async (count) => {
           const rooms: (() => Promise<void>)[] = [];
-          for (let index = 0; index < count; index++) rooms.push(await room());
+          for (let index = 0; index < count; index++) rooms.push((await room()).giveBack);
           return rooms;
         },
         adopt: (fork, forkGivesBack) => void attempt.take(fork, forkGivesBack),
@@ -147,21 +149,6 @@ async function attachmentsFor(
     hostMap.set(name, { address: host, port: number });
   }
   return { ...attach, network: { ...network, policy: { ...network.policy, allow, hostMap } } };
-}
-
-async function roomFor(
-  host: Host,
-  life: Life,
-  owner: Owner,
-  boot: { readonly memoryMib: number; readonly cpus: number },
-): Promise<() => Promise<void>> {
-  const { budget, timeouts } = host.settings;
-  const { memoryMib, cpus } = boot;
-  const request = { memoryMib, cpus, group: owner.group };
-  const admission = await life.during("admission", {}, timeouts.admission, (op) =>
-    admit(op, host.engine.layout, budget, request),
-  );
-  return () => admission.release();
 }
 
 function tooLate(reason: string): MicroagentError {

@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import { isTimeout, type MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import type { Engine } from "../engine.ts";
 import type { Workspace } from "../workspace.ts";
@@ -5,6 +7,7 @@ import { isBroken } from "./broken.ts";
 import { cloneSaved } from "./clone-saved.ts";
 import { ensureTemplate } from "./ensure.ts";
 import { preparedOf, sourceOf } from "./prepared-template.ts";
+import { findSaved, removeSaved } from "./store.ts";
 import type { CloneRequest, Template } from "./template.ts";
 
 /**
@@ -28,6 +31,10 @@ export async function cloneTemplate(
     return await cloneSaved(op, engine, preparedOf(template), sourceOf(template), boot);
   } catch (error) {
     if (!isBroken(error)) throw error;
+    if (template.request.buildable === false) {
+      await discard(op, template, error);
+      throw error;
+    }
     op.report({ kind: "warning", text: `${error.message}; it is built anew` });
     const { id } = sourceOf(template).manifest;
     const again = await ensureTemplate(op, engine, template.request, {
@@ -35,4 +42,14 @@ export async function cloneTemplate(
     });
     return await cloneSaved(op, engine, preparedOf(again), sourceOf(again), boot);
   }
+}
+
+/** Whoever can build it finds none and does; what was built meanwhile stays. */
+async function discard(op: Op, template: Template, error: MicroagentError): Promise<void> {
+  // A host that is slow says nothing about what was saved.
+  if (isTimeout(error.cause)) return;
+  const { path, manifest } = sourceOf(template);
+  const found = await findSaved(op, dirname(path), template.key);
+  if (found.kind === "whole" && found.manifest.id !== manifest.id) return;
+  await removeSaved(path);
 }

@@ -23,6 +23,8 @@ export interface TemplateRequest {
   readonly setupTimeoutMs: number;
   /** What a program does in the machine itself, after setup and before readiness. */
   readonly prepare?: PrepareStep | undefined;
+  /** False where only another process has all that it takes: what cannot be used is removed, and not built anew. */
+  readonly buildable?: false | undefined;
   /** Takes what setup prints. */
   readonly onOutput?: ((stream: "stdout" | "stderr", data: Uint8Array) => void) | undefined;
 }
