@@ -1,4 +1,4 @@
-import type { NamedRun } from "./merge.ts";
+import { type NamedRun, tallyOf } from "./merge.ts";
 import { outcomeOf, outcomeText, wallMs } from "./outcome.ts";
 
 /** Characters of a captured output that a report carries, from its end. */
@@ -6,10 +6,9 @@ const outputLength = 64 * 1024;
 
 /** One test case for each run, in the form that CI systems read. */
 export function junitXml(runs: readonly NamedRun[]): string {
-  const failures = runs.filter(({ run }) => outcomeOf(run) === "failed").length;
-  const errors = runs.filter(({ run }) => outcomeOf(run) === "broken").length;
+  const { failed, broken } = tallyOf(runs);
   const seconds = runs.reduce((sum, { run }) => sum + wallMs(run) / 1000, 0);
-  const counts = `tests="${runs.length}" failures="${failures}" errors="${errors}" time="${seconds.toFixed(3)}"`;
+  const counts = `tests="${runs.length}" failures="${failed}" errors="${broken}" time="${seconds.toFixed(3)}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites ${counts}>`,

@@ -1,18 +1,18 @@
 import { limits } from "../base/limits.ts";
 import { durationText } from "../base/quantity.ts";
 import { visible } from "./markup.ts";
-import type { NamedRun } from "./merge.ts";
+import { type NamedRun, tallyOf } from "./merge.ts";
 import { type Outcome, outcomeOf, outcomeText, wallMs } from "./outcome.ts";
 
 const marks: Readonly<Record<Outcome, string>> = { passed: "✅", failed: "❌", broken: "⚠️" };
 
 /** A table of runs for a pull request or a job's summary; guest text is plain text in it. */
 export function markdownSummary(runs: readonly NamedRun[]): string {
-  const count = (outcome: Outcome) => runs.filter(({ run }) => outcomeOf(run) === outcome).length;
+  const { passed, failed, broken } = tallyOf(runs);
   const shown = runs.slice(0, limits.report.rowsMax);
   const denied = deniedHosts(runs);
   return [
-    `**${runs.length} runs: ${count("passed")} passed, ${count("failed")} failed, ${count("broken")} broken**`,
+    `**${runs.length} runs: ${passed} passed, ${failed} failed, ${broken} broken**`,
     "",
     "| | Run | How it ended | Took | Acceleration | Artifacts |",
     "| --- | --- | --- | ---: | --- | ---: |",

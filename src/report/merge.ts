@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 import { type RecordedRun, readRecordedRun } from "./recorded-run.ts";
 
 export interface NamedRun {
@@ -30,6 +31,13 @@ export async function readRuns(op: Op, paths: readonly string[]): Promise<readon
     name: names.get(run.workspace) === 1 ? run.workspace : `${run.workspace} (${folder(path)})`,
     run,
   }));
+}
+
+/** How many runs came to which end. */
+export function tallyOf(runs: readonly NamedRun[]): Readonly<Record<Outcome, number>> {
+  const tally = { passed: 0, failed: 0, broken: 0 };
+  for (const { run } of runs) tally[outcomeOf(run)] += 1;
+  return tally;
 }
 
 function folder(path: string): string {

@@ -3,8 +3,8 @@ import type { Op } from "../base/op.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import { junitXml } from "./junit.ts";
 import { markdownSummary } from "./markdown.ts";
-import { readRuns } from "./merge.ts";
-import { outcomeOf } from "./outcome.ts";
+import { readRuns, tallyOf } from "./merge.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 import { reportPage } from "./page.ts";
 import { readDecisions } from "./recorded-decisions.ts";
 import { readRecordedRun } from "./recorded-run.ts";
@@ -13,7 +13,7 @@ import { readRecordedRun } from "./recorded-run.ts";
 export interface MergedReport {
   readonly runs: readonly {
     readonly name: string;
-    readonly outcome: "passed" | "failed" | "broken";
+    readonly outcome: Outcome;
     readonly exit_code: number;
   }[];
   readonly passed: number;
@@ -36,16 +36,13 @@ export async function renderReportPage(op: Op, path: string): Promise<string> {
 export async function mergeReports(op: Op, paths: readonly string[]): Promise<MergedReport> {
   if (paths.length === 0) throw new MicroagentError("usage", "No record of a run was given");
   const runs = await readRuns(op, paths);
-  const count = (outcome: string) => runs.filter(({ run }) => outcomeOf(run) === outcome).length;
   return {
     runs: runs.map(({ name, run }) => ({
       name,
       outcome: outcomeOf(run),
       exit_code: run.exit_code,
     })),
-    passed: count("passed"),
-    failed: count("failed"),
-    broken: count("broken"),
+    ...tallyOf(runs),
     markdown: markdownSummary(runs),
     junit: junitXml(runs),
   };
