@@ -3,16 +3,16 @@ package mux
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/yamux"
+
+	"microagent.dev/guest/internal/testvectors"
 )
 
 type vector struct {
@@ -27,13 +27,7 @@ type vector struct {
 }
 
 func vectors(t testing.TB) (list []vector) {
-	text, err := os.ReadFile("../../../test/vectors/yamux.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		t.Fatal(err)
-	}
+	testvectors.Read(t, "yamux.json", &list)
 	return list
 }
 

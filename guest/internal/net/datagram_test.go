@@ -3,27 +3,23 @@ package net
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/testvectors"
 )
 
 // TestDatagramVectors frames datagrams as the host's tests expect them, and reads those back.
 func TestDatagramVectors(t *testing.T) {
-	text, err := os.ReadFile("../../../test/vectors/guest-calls.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v struct {
 		Datagrams []struct{ Name, Payload, Hex string }
 	}
-	if err := json.Unmarshal(text, &v); err != nil || len(v.Datagrams) == 0 {
-		t.Fatal(err, v)
+	testvectors.Read(t, "guest-calls.json", &v)
+	if len(v.Datagrams) == 0 {
+		t.Fatal(v)
 	}
 	for _, d := range v.Datagrams {
 		payload, err := hex.DecodeString(d.Payload)

@@ -2,21 +2,18 @@ package server
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"microagent.dev/guest/internal/testclient"
+	"microagent.dev/guest/internal/testvectors"
 )
 
 // TestNothingWorksBeforeConfigure sends every request of the vectors: what is about the guest's root has to wait for one.
 func TestNothingWorksBeforeConfigure(t *testing.T) {
-	text, err := os.ReadFile("../../../test/vectors/requests.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v struct{ Valid []struct{ Name, Line string } }
-	if err := json.Unmarshal(text, &v); err != nil || len(v.Valid) == 0 {
-		t.Fatal(err, v)
+	testvectors.Read(t, "requests.json", &v)
+	if len(v.Valid) == 0 {
+		t.Fatal(v)
 	}
 	c, err := testclient.Connect(startServer(t))
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/netip"
 	"testing"
+
+	"microagent.dev/guest/internal/testvectors"
 )
 
 func TestCallVectors(t *testing.T) {
@@ -18,7 +20,7 @@ func TestCallVectors(t *testing.T) {
 		}
 		InvalidAnswers []struct{ Name, Line string } `json:"invalid_answers"`
 	}
-	vectors(t, "guest-calls.json", &v)
+	testvectors.Read(t, "guest-calls.json", &v)
 	lines := map[string][]byte{
 		"tcp over IPv4": TCPCall(netip.MustParseAddrPort("93.184.216.34:443"), 40112),
 		"tcp over IPv6": TCPCall(netip.MustParseAddrPort("[2606:2800:21f:cb07::1]:80"), 1),

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"testing"
+
+	"microagent.dev/guest/internal/testvectors"
 	"unicode/utf8"
 )
 
@@ -119,7 +121,7 @@ func FuzzString(f *testing.F) {
 
 func FuzzRequest(f *testing.F) {
 	var v requestVectors
-	vectors(f, "requests.json", &v)
+	testvectors.Read(f, "requests.json", &v)
 	for _, r := range v.Valid {
 		f.Add([]byte(r.Line))
 	}

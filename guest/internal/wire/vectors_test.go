@@ -5,23 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// vectors reads golden bytes that the host's tests read too.
-func vectors(t testing.TB, name string, into any) {
-	t.Helper()
-	text, err := os.ReadFile("../../../test/vectors/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		t.Fatal(err)
-	}
-}
+	"microagent.dev/guest/internal/testvectors"
+)
 
 // bytesSource is a Source over bytes that are all there, in pieces of a given size.
 type bytesSource struct {
@@ -57,7 +46,7 @@ func TestHandshakeVectors(t *testing.T) {
 			}
 		}
 	}
-	vectors(t, "handshake.json", &v)
+	testvectors.Read(t, "handshake.json", &v)
 	hello, err := ParseHostHello([]byte(strings.TrimSuffix(v.Host, "\n")))
 	if err != nil || hello.Session != v.Session || hello.Version != Version {
 		t.Fatal(hello, err)
@@ -94,7 +83,7 @@ type frameVector struct {
 }
 
 func frameVectors(t testing.TB) (list []frameVector) {
-	vectors(t, "frames.json", &list)
+	testvectors.Read(t, "frames.json", &list)
 	return list
 }
 
@@ -193,7 +182,7 @@ type requestVectors struct {
 
 func TestRequestVectors(t *testing.T) {
 	var v requestVectors
-	vectors(t, "requests.json", &v)
+	testvectors.Read(t, "requests.json", &v)
 	for _, r := range v.Valid {
 		got, err := ParseRequest([]byte(r.Line))
 		if err != nil {
@@ -228,7 +217,7 @@ func TestRequestVectors(t *testing.T) {
 
 func TestEntryRefusals(t *testing.T) {
 	var list []struct{ Name, JSON string }
-	vectors(t, "hostile-entries.json", &list)
+	testvectors.Read(t, "hostile-entries.json", &list)
 	for _, v := range list {
 		if _, err := ParseEntry([]byte(v.JSON)); err == nil {
 			t.Errorf("%s: accepted", v.Name)
