@@ -70,7 +70,8 @@ function refusals(plan: RunPlan, result: StepResult, egress: EgressFacts): strin
   const suggestion = result.audit === null ? null : suggestAllow(plan, result.audit);
   return egress.denied.slice(0, hostsMax).map(([host, count]) => {
     const refused = `The guest asked for "${host}" ${count === 1 ? "once" : `${count} times`} and was refused`;
-    if (suggestion?.hosts.includes(host) !== true) return refused;
+    const isOfHost = (entry: string) => entry === host || entry.startsWith(`${host}:`);
+    if (suggestion?.hosts.some(isOfHost) !== true) return refused;
     return `${refused}. To allow it, write in the Agentfile:\n${suggestion.yaml}\nor list it in the input "allow"`;
   });
 }

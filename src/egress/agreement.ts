@@ -30,6 +30,9 @@ export interface Claim {
   readonly gave: (name: string) => boolean;
 }
 
+/** Begins the reason of what was asked of a proxy: its host is not that of the connection. */
+export const askedOfProxy = "the proxy is asked for";
+
 /** Ports on which a server takes whatever comes for TLS or HTTP. */
 const webPorts: ReadonlySet<number> = new Set([80, 443]);
 
@@ -75,7 +78,7 @@ export function checkRequest(head: RequestHead, claim: Claim, lists: HostLists):
     );
   }
   // The destination is a proxy: what counts is where the proxy is asked to go.
-  const asked = `the proxy is asked for "${target.host}"`;
+  const asked = `${askedOfProxy} "${target.host}"`;
   if (host !== null && host.host !== target.host) {
     return denyIfBound(claim, `${asked}, HTTP for "${host.host}"`, "name-destination-mismatch");
   }

@@ -1,4 +1,5 @@
 import { limits } from "../base/limits.ts";
+import { allowableBy } from "./allowable.ts";
 import type { AuditEventName, AuditRecord } from "./audit-event.ts";
 
 /** What a run's decisions come to; the shape is part of the dispatch result. */
@@ -9,6 +10,8 @@ export interface AuditSummary {
   /** Flows allowed, by name, by address where no name is known. */
   readonly allow_by_host: Readonly<Record<string, number>>;
   readonly deny_by_host: Readonly<Record<string, number>>;
+  /** Entries of an allow list that would let through what was denied, sorted: `host`, `host:port`. At most 1,000. */
+  readonly allowable: readonly string[];
   /** What model providers whose credentials are swapped counted; left out where none did. */
   readonly usage_by_model?: Readonly<Record<string, TokenCounts>>;
 }
@@ -52,6 +55,7 @@ export class AuditCounter {
   readonly #byEvent = new Map<string, number>();
   readonly #allows = new Map<string, number>();
   readonly #denies = new Map<string, number>();
+  readonly #allowable = new Set<string>();
   readonly #usage = new Map<string, TokenCounts>();
   #decisions = 0;
 
@@ -61,6 +65,8 @@ export class AuditCounter {
     if (event === "egress_usage") this.#addUsage(record);
     if (!allowed.has(event) && !denied.has(event)) return;
     this.#decisions += 1;
+    const entry = allowableBy(record);
+    if (entry !== null && this.#allowable.size < hostsMax) this.#allowable.add(entry);
     const table = allowed.has(event) ? this.#allows : this.#denies;
     // A lookup alone reached nobody.
     if (event === "egress_dns_allow") return;
@@ -75,8 +81,15 @@ export class AuditCounter {
       by_event: Object.fromEntries(this.#byEvent),
       allow_by_host: Object.fromEntries(this.#allows),
       deny_by_host: Object.fromEntries(this.#denies),
+      allowable: [...this.#allowable].filter((entry) => !this.#isCovered(entry)).sort(),
       ...(this.#usage.size === 0 ? {} : { usage_by_model: Object.fromEntries(this.#usage) }),
     };
+  }
+
+  /** A host without a port is all of its ports. */
+  #isCovered(entry: string): boolean {
+    const whole = entry.replace(/:\d+$/, "");
+    return whole !== entry && this.#allowable.has(whole);
   }
 
   #addUsage({ model = "", input_tokens: input = 0, output_tokens: output = 0 }: AuditRecord): void {

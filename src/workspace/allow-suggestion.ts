@@ -1,12 +1,10 @@
-import { classify } from "../egress/address-class.ts";
-import { parseHostRule } from "../egress/host-rule.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { isEgressHost } from "../spec/schema/network-checks.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 
 /** What would allow the hosts that a run was denied. */
 export interface AllowSuggestion {
-  /** Denied and listed nowhere, sorted. */
+  /** Denied and listed nowhere, as a list names them: with a port where only that was denied. Sorted. */
   readonly hosts: readonly string[];
   /** The block of the spec file, the hosts it lists already included. */
   readonly yaml: string;
@@ -21,21 +19,10 @@ const hostsMax = 20;
  */
 export function suggestAllow(plan: RunPlan, audit: AuditReceipt): AllowSuggestion | null {
   const listed = new Set(plan.egress.allow);
-  const hosts = Object.keys(audit.deny_by_host)
-    .filter((host) => isEgressHost(host) === null && !listed.has(host) && isWorthListing(host))
-    .filter((host) => !Object.hasOwn(audit.allow_by_host, host))
-    .sort();
+  const hosts = audit.allowable.filter((host) => isEgressHost(host) === null && !listed.has(host));
   if (hosts.length === 0 || hosts.length > hostsMax) return null;
   const all = [...allowedBySpec(plan), ...hosts].map(yamlText);
   return { hosts, yaml: `agent:\n  allow: [${all.join(", ")}]` };
-}
-
-/** Names, and addresses that somebody may have meant: nobody means a metadata service by accident. */
-function isWorthListing(host: string): boolean {
-  const rule = parseHostRule(host);
-  if (typeof rule === "string") return false;
-  if (rule.address === null) return true;
-  return ["public", "private", "shared"].includes(classify(rule.address, new Set()));
 }
 
 function allowedBySpec(plan: RunPlan): readonly string[] {

@@ -76,13 +76,16 @@ test("a failure that does not fail the step is a warning", () => {
 test("a refused host comes with the lines that allow it, a hostile name and a metadata service without", () => {
   const seen = annotated(
     resultOf({
-      audit: auditOf({ "pypi.example": 3, "169.254.169.254": 2, "::set-env name=a": 1 }),
+      audit: auditOf({ "pypi.example": 3, "169.254.169.254": 2, "::set-env name=a": 1 }, {}, [
+        "::set-env name=a",
+        "pypi.example:8443",
+      ]),
     }),
   );
   expect(seen).toHaveLength(3);
   expect(seen[0]).toMatchObject({ kind: "warning", at: { file: "agent.yaml", startLine: 2 } });
   expect(seen[0]?.message).toContain('"pypi.example" 3 times');
-  expect(seen[0]?.message).toContain("agent:\n  allow: [ok.example, pypi.example]");
+  expect(seen[0]?.message).toContain('agent:\n  allow: [ok.example, "pypi.example:8443"]');
   expect(seen[1]?.message).not.toContain("allow:");
   expect(seen[2]?.message).not.toContain("allow:");
 });

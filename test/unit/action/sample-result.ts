@@ -40,12 +40,14 @@ export function captured(text: string): Capture {
 export function auditOf(
   denied: Readonly<Record<string, number>>,
   allowed: Readonly<Record<string, number>> = {},
+  allowable: readonly string[] = Object.keys(denied),
 ): NonNullable<DispatchResult["audit"]> {
   return {
     decision_count: 1,
     by_event: {},
     allow_by_host: allowed,
     deny_by_host: denied,
+    allowable,
     integrity: "complete",
   };
 }

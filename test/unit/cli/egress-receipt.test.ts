@@ -10,7 +10,8 @@ function audit(change: Partial<AuditReceipt> = {}): AuditReceipt {
     decision_count: 7,
     by_event: { egress_allow: 4, egress_deny: 3 },
     allow_by_host: { "pypi.example": 3, "api.example": 1 },
-    deny_by_host: { "evil.example": 2, "10.0.0.1": 1 },
+    deny_by_host: { "evil.example": 2, "10.0.0.1:5432": 1 },
+    allowable: ["10.0.0.1:5432", "evil.example"],
     integrity: "complete",
     ...change,
   };
@@ -27,39 +28,38 @@ function lines(receipt: AuditReceipt, text: string | null = "agent: {allow: [a.e
 test("hosts are listed in order, and what would allow the denied ones is what the file needs", () => {
   expect(lines(audit())).toEqual([
     "egress (strict): 4 allowed, 3 denied",
-    "  10.0.0.1: 1 denied",
+    "  10.0.0.1:5432: 1 denied",
     "  api.example: 1 allowed",
     "  evil.example: 2 denied",
     "  pypi.example: 3 allowed",
     "to allow what was denied, in microagent.yaml:",
     "  agent:",
-    '    allow: [a.example, "10.0.0.1", evil.example]',
+    '    allow: [a.example, "10.0.0.1:5432", evil.example]',
   ]);
 });
 
 test("the suggestion, put into the file, is read back as these hosts", () => {
   const plan = mergeSpec({ flags: {}, file: null, surface: "run" });
-  const deny = { "b.example": 1, "fd00::1": 1, ".weird": 1, "1.2.3.4": 2 };
-  const suggestion = suggestAllow(plan, audit({ deny_by_host: deny }));
+  const allowable = ["1.2.3.4:80", "[fd00::1]:443", "b.example", "db.example:5432"];
+  const suggestion = suggestAllow(plan, audit({ allowable }));
   expect(parsed(suggestion?.yaml ?? "").spec.agent?.allow).toEqual(suggestion?.hosts);
-  expect(suggestion?.hosts).toEqual([".weird", "1.2.3.4", "b.example", "fd00::1"]);
+  expect(suggestion?.hosts).toEqual(allowable);
 });
 
 test("without a file the flags are named", () => {
-  expect(lines(audit({ deny_by_host: { "b.example": 1 } }), null).slice(-1)).toEqual([
-    "or: --egress-allow b.example",
+  const allowable = ["b.example", "db.example:5432"];
+  expect(lines(audit({ allowable }), null).slice(-1)).toEqual([
+    "or: --egress-allow b.example --egress-allow db.example:5432",
   ]);
 });
 
 test.each([
-  ["a listed host that was denied for another reason", { "a.example": 1 }],
-  ["a host that was allowed otherwise", { "api.example": 1 }],
-  ["a metadata service or loopback", { "169.254.169.254:80": 1, "127.0.0.1": 1, "::1": 1 }],
-  ["what is no host", { "evil\u001b[2J": 1, "(others)": 1, "x]\nentry: y": 1 }],
-  ["more hosts than a list should have", manyHosts()],
-  ["nothing denied", {}],
-])("nothing is suggested for %s", (_what, deny) => {
-  expect(lines(audit({ deny_by_host: deny })).join("\n")).not.toContain("to allow");
+  ["a listed host that was denied for another reason", ["a.example"]],
+  ["what is no host", ["evil\u001b[2J", "(others)", "x]\nentry: y"]],
+  ["more hosts than a list should have", Object.keys(manyHosts())],
+  ["nothing that a list would allow", []],
+])("nothing is suggested for %s", (_what, allowable) => {
+  expect(lines(audit({ allowable })).join("\n")).not.toContain("to allow");
 });
 
 test("text of the guest reaches the terminal without control characters", () => {
@@ -73,6 +73,7 @@ test("an audit that is not complete never looks clean, also an empty one", () =>
     by_event: {},
     allow_by_host: {},
     deny_by_host: {},
+    allowable: [],
     integrity: { problem: "3 lines were lost" },
   });
   expect(lines(receipt)).toEqual(["warning: the egress audit is not complete: 3 lines were lost"]);
@@ -82,6 +83,7 @@ test("many hosts are counted, a reached bound is told", () => {
   const receipt = audit({
     allow_by_host: manyHosts(),
     deny_by_host: {},
+    allowable: [],
     by_event: { egress_cap_exceeded: 1 },
   });
   expect(lines(receipt).slice(-2)).toEqual([
@@ -93,6 +95,7 @@ test("many hosts are counted, a reached bound is told", () => {
 test("what went wrong with credentials is told", () => {
   const receipt = audit({
     deny_by_host: {},
+    allowable: [],
     by_event: { egress_swap_error: 1, egress_mitm_upstream_error: 2 },
   });
   expect(lines(receipt).slice(-2)).toEqual([

@@ -197,12 +197,13 @@ test("a line that came after the end is missed as well", async () => {
 test("the summary counts decisions by host", async () => {
   await withLog(async (path) => {
     const log = openAuditLog(path, { identity });
+    const signal = "denied";
     log.write(event({ event: "egress_listen", host: "", dst: "" }));
     log.write(event({ event: "egress_dns_allow" }));
     log.write(event());
     log.write(event({ event: "egress_close" }));
-    log.write(event({ event: "egress_deny", host: "", dst: "10.0.0.1:80", count: 3 }));
-    log.write(event({ event: "egress_dns_deny", host: "evil.test", dst: "A" }));
+    log.write(event({ event: "egress_deny", host: "", dst: "10.0.0.1:80", count: 3, signal }));
+    log.write(event({ event: "egress_dns_deny", host: "evil.test", dst: "A", signal }));
     await log.close();
     expect(summarizeAudit((await readAuditLog(path)).events)).toEqual({
       decision_count: 4,
@@ -216,6 +217,7 @@ test("the summary counts decisions by host", async () => {
       },
       allow_by_host: { "a.test": 1 },
       deny_by_host: { "10.0.0.1:80": 3, "evil.test": 1 },
+      allowable: ["10.0.0.1:80", "evil.test"],
     });
   });
 });
