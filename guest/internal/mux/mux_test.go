@@ -12,6 +12,8 @@ import (
 
 	"github.com/hashicorp/yamux"
 
+	"microagent.dev/guest/internal/testclient"
+
 	"microagent.dev/guest/internal/testvectors"
 )
 
@@ -79,18 +81,12 @@ func echo(st *Stream) {
 // pair starts a session with a handler and gives the reference client's end.
 func pair(t *testing.T, handle func(*Stream)) *yamux.Session {
 	t.Helper()
-	ours, theirs := net.Pipe()
+	ours, client := testclient.Pipe(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = NewSession(NewReader(ours), ours, handle).Serve()
 	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	client, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		client.Close()
 		ours.Close()

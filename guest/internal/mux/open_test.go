@@ -4,17 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"testing"
 
 	"github.com/hashicorp/yamux"
+
+	"microagent.dev/guest/internal/testclient"
 )
 
 // opening starts a session whose host accepts streams with the reference implementation.
 func opening(t *testing.T) (*Session, *yamux.Session, chan error) {
 	t.Helper()
-	ours, theirs := net.Pipe()
+	ours, host := testclient.Pipe(t)
 	session := NewSession(NewReader(ours), ours, echo)
 	done := make(chan error, 1)
 	go func() {
@@ -22,14 +23,6 @@ func opening(t *testing.T) (*Session, *yamux.Session, chan error) {
 		ours.Close()
 		done <- err
 	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	cfg.EnableKeepAlive = false
-	host, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { host.Close() })
 	return session, host, done
 }
 

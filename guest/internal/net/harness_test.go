@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	stdnet "net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -24,7 +23,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
-	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/testclient"
+	"microagent.dev/guest/internal/testhost"
 	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
@@ -98,47 +98,14 @@ func (c *call) refuse(code string) {
 // host answers calls with handle.
 func host(t testing.TB, handle func(*call)) (*uplink.Uplink, *yamux.Session) {
 	t.Helper()
-	ours, theirs := stdnet.Pipe()
-	session := mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { st.Release() })
-	up := &uplink.Uplink{}
-	up.Attach(session)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = session.Serve()
-		up.Detach()
-		ours.Close()
-	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	cfg.EnableKeepAlive = false
-	cfg.AcceptBacklog = 2048
-	client, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		client.Close()
-		<-done
-	})
-	go func() {
-		for {
-			st, err := client.AcceptStream()
-			if err != nil {
-				return
-			}
-			go func() {
-				c := &call{Stream: st, in: bufio.NewReader(st)}
-				line, err := c.in.ReadBytes('\n')
-				if err != nil || json.Unmarshal(line, c) != nil {
-					_ = st.Close()
-					return
-				}
-				handle(c)
-			}()
+	return testhost.Uplink(t, func(st *testclient.Stream, line []byte) {
+		c := &call{Stream: st.Stream, in: st.In}
+		if json.Unmarshal(line, c) != nil {
+			_ = st.Close()
+			return
 		}
-	}()
-	return up, client
+		handle(c)
+	})
 }
 
 // machine is the guest's kernel: a second stack at the other end of the cable.

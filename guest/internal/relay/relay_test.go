@@ -10,24 +10,19 @@ import (
 	"github.com/hashicorp/yamux"
 
 	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/testclient"
 	"microagent.dev/guest/internal/wire"
 )
 
 // reach opens a stream of the host that asks for a port.
 func reach(t *testing.T, port int) *yamux.Stream {
 	t.Helper()
-	ours, theirs := net.Pipe()
+	ours, client := testclient.Pipe(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { Connect(st, &wire.Connect{Port: port}, nil) }).Serve()
 	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	client, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		client.Close()
 		ours.Close()

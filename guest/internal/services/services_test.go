@@ -1,7 +1,6 @@
 package services
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -11,52 +10,25 @@ import (
 
 	"github.com/hashicorp/yamux"
 
-	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/testclient"
+	"microagent.dev/guest/internal/testhost"
 	"microagent.dev/guest/internal/uplink"
 )
 
 // host answers secret calls and echoes what comes over mediation.
 func host(t *testing.T) (*uplink.Uplink, *yamux.Session) {
-	t.Helper()
-	ours, theirs := net.Pipe()
-	session := mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { st.Release() })
-	up := &uplink.Uplink{}
-	up.Attach(session)
-	go func() {
-		_ = session.Serve()
-		up.Detach()
-		ours.Close()
-	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	client, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	go func() {
-		for {
-			st, err := client.AcceptStream()
-			if err != nil {
-				return
-			}
-			go func() {
-				in := bufio.NewReader(st)
-				line, _ := in.ReadString('\n')
-				switch {
-				case strings.Contains(line, `"TOKEN"`):
-					_, _ = io.WriteString(st, `{"ok":true,"value":"c2VjcmV0"}`+"\n")
-				case strings.Contains(line, "mediation"):
-					_, _ = io.WriteString(st, "{\"ok\":true}\n")
-					_, _ = io.Copy(st, in)
-				default:
-					_, _ = io.WriteString(st, `{"ok":false,"code":"denied","message":"No such secret"}`+"\n")
-				}
-				_ = st.Close()
-			}()
+	return testhost.Uplink(t, func(st *testclient.Stream, line []byte) {
+		switch {
+		case strings.Contains(string(line), `"TOKEN"`):
+			_, _ = io.WriteString(st, `{"ok":true,"value":"c2VjcmV0"}`+"\n")
+		case strings.Contains(string(line), "mediation"):
+			_, _ = io.WriteString(st, "{\"ok\":true}\n")
+			_, _ = io.Copy(st, st.In)
+		default:
+			_, _ = io.WriteString(st, `{"ok":false,"code":"denied","message":"No such secret"}`+"\n")
 		}
-	}()
-	return up, client
+		_ = st.Close()
+	})
 }
 
 func TestSecretsSocket(t *testing.T) {

@@ -46,10 +46,7 @@ func Connect(conn io.ReadWriteCloser) (*Client, error) {
 	if err := json.Unmarshal([]byte(rest), &c.Hello); err != nil {
 		return nil, err
 	}
-	cfg := yamux.DefaultConfig()
-	cfg.EnableKeepAlive = false
-	cfg.LogOutput = io.Discard
-	c.Session, err = yamux.Client(link{in, conn, conn}, cfg)
+	c.Session, err = yamux.Client(link{in, conn, conn}, config())
 	return c, err
 }
 

@@ -1,57 +1,26 @@
-package uplink
+package uplink_test
 
 import (
-	"bufio"
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/yamux"
 
 	"microagent.dev/guest/internal/mux"
+	"microagent.dev/guest/internal/testclient"
+	"microagent.dev/guest/internal/testhost"
+	"microagent.dev/guest/internal/uplink"
 )
 
 // connect gives an uplink whose host answers every call with the text that answer makes of its line.
-func connect(t *testing.T, answer func(line string) string) (*Uplink, *yamux.Session) {
-	t.Helper()
-	ours, theirs := net.Pipe()
-	session := mux.NewSession(mux.NewReader(ours), ours, func(st *mux.Stream) { st.Release() })
-	u := &Uplink{}
-	u.Attach(session)
-	go func() {
-		_ = session.Serve()
-		u.Detach()
-		ours.Close()
-	}()
-	cfg := yamux.DefaultConfig()
-	cfg.LogOutput = io.Discard
-	cfg.EnableKeepAlive = false
-	host, err := yamux.Client(theirs, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { host.Close() })
-	go func() {
-		for {
-			st, err := host.AcceptStream()
-			if err != nil {
-				return
-			}
-			go func() {
-				in := bufio.NewReader(st)
-				line, err := in.ReadString('\n')
-				if err != nil {
-					return
-				}
-				_, _ = io.WriteString(st, answer(line))
-				_, _ = io.Copy(st, in)
-				_ = st.Close()
-			}()
-		}
-	}()
-	return u, host
+func connect(t *testing.T, answer func(line string) string) (*uplink.Uplink, *yamux.Session) {
+	return testhost.Uplink(t, func(st *testclient.Stream, line []byte) {
+		_, _ = io.WriteString(st, answer(string(line)))
+		_, _ = io.Copy(st, st.In)
+		_ = st.Close()
+	})
 }
 
 func TestCallGivesTheStreamBehindTheAnswer(t *testing.T) {
@@ -85,7 +54,7 @@ func TestRefusalsAndNonsense(t *testing.T) {
 	}
 	u, _ := connect(t, func(line string) string { return answers[line] })
 	_, err := u.Call([]byte("no\n"))
-	if r, ok := err.(*Refusal); !ok || r.Code != "denied" || r.Message != "Not listed" {
+	if r, ok := err.(*uplink.Refusal); !ok || r.Code != "denied" || r.Message != "Not listed" {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"nonsense\n", "long\n"} {
@@ -108,7 +77,7 @@ func TestWithoutAHost(t *testing.T) {
 	}
 	for {
 		_, err := u.Call([]byte("x\n"))
-		if errors.Is(err, ErrDown) {
+		if errors.Is(err, uplink.ErrDown) {
 			return
 		}
 		if !errors.Is(err, mux.ErrClosed) {
