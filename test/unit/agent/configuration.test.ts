@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { encodeConfiguration } from "../../../src/agent/configuration.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 import { plainConfiguration } from "../../support/in-guest.ts";
 
-const { valid } = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/requests.json"), "utf8"),
-) as { readonly valid: readonly { readonly name: string; readonly line: string }[] };
+const { valid } = goldenBytes("requests.json") as {
+  readonly valid: readonly { readonly name: string; readonly line: string }[];
+};
 
 test("network and services are sent as the guest's vectors have them", () => {
   const vector = valid.find(({ name }) => name === "configure with a network and services");

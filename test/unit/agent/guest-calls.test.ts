@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -11,6 +9,7 @@ import { limits } from "../../../src/base/limits.ts";
 import { type Clock, type Op, realClock } from "../../../src/base/op.ts";
 import { Session } from "../../../src/channel/session.ts";
 import type { ChannelStream } from "../../../src/channel/stream.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 import { inTime, settle } from "../channel/sessions.ts";
 
 interface AnswerVector {
@@ -30,9 +29,7 @@ interface Vectors {
 }
 
 /** Lines that the guest's tests read too. */
-const vectors = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/guest-calls.json"), "utf8"),
-) as Vectors;
+const vectors = goldenBytes("guest-calls.json") as Vectors;
 
 /** A host that serves `calls`, and the guest's session to open streams with. */
 async function withHost(

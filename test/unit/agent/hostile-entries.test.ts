@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -6,12 +5,14 @@ import { writeHostTree } from "../../../src/agent/host-tree.ts";
 import type { TreeItem } from "../../../src/agent/tree.ts";
 import { parseTreeEntry } from "../../../src/agent/tree-entry.ts";
 import { withOp } from "../../../src/base/op.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 import { itemsOf, withTempDir } from "./guests.ts";
 
 /** Entries that the guest must refuse; what a guest sends, the host must not believe either. */
-const vectors = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/hostile-entries.json"), "utf8"),
-) as readonly { readonly name: string; readonly json: string }[];
+const vectors = goldenBytes("hostile-entries.json") as readonly {
+  readonly name: string;
+  readonly json: string;
+}[];
 
 function itemsFrom(json: string): TreeItem[] {
   let value: unknown = null;

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
 import { Agent } from "../../../src/agent/agent.ts";
@@ -8,13 +6,14 @@ import type { Op } from "../../../src/base/op.ts";
 import { guestHandshake } from "../../../src/channel/handshake.ts";
 import { Session } from "../../../src/channel/session.ts";
 import type { ChannelStream } from "../../../src/channel/stream.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 import { inTime } from "../channel/sessions.ts";
 import { itemsOf } from "./guests.ts";
 
 /** Lines that the guest's tests read: the guest understands exactly these. */
-const vectors = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/requests.json"), "utf8"),
-).valid as readonly { readonly name: string; readonly line: string }[];
+const { valid: vectors } = goldenBytes("requests.json") as {
+  readonly valid: readonly { readonly name: string; readonly line: string }[];
+};
 
 /** What the host sends for `ask`, from a guest that answers nothing. */
 async function sent(ask: (op: Op, agent: Agent) => Promise<unknown>): Promise<unknown> {

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { encodeExecResult, parseExecResult } from "../../../src/agent/exec-result.ts";
@@ -9,6 +7,7 @@ import { encodeTreeEntry, parseTreeEntry } from "../../../src/agent/tree-entry.t
 import { TreeReader } from "../../../src/agent/tree-reader.ts";
 import { startOp } from "../../../src/base/op.ts";
 import { Session } from "../../../src/channel/session.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 import { dataFrame, inTime } from "../channel/sessions.ts";
 
 interface FrameVector {
@@ -22,9 +21,7 @@ interface FrameVector {
 }
 
 /** Golden bytes that the guest's tests read too. */
-const vectors = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/frames.json"), "utf8"),
-) as readonly FrameVector[];
+const vectors = goldenBytes("frames.json") as readonly FrameVector[];
 
 /** A reader of one stream whose guest sent exactly these bytes. */
 async function readerOf(bytes: Buffer) {

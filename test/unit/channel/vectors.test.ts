@@ -1,13 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { decodeHeader, encodeHeader, type FrameHeader } from "../../../src/channel/frame.ts";
 import { FrameDecoder } from "../../../src/channel/frame-decoder.ts";
 import { handshakeMark, parseGuestHello, protocolVersion } from "../../../src/channel/handshake.ts";
-
-/** Golden bytes that the guest's tests read too. */
-const read = (name: string): unknown =>
-  JSON.parse(readFileSync(join(import.meta.dirname, "../../vectors", name), "utf8"));
+import { goldenBytes } from "../../support/golden-bytes.ts";
 
 interface YamuxVector {
   readonly name: string;
@@ -19,7 +14,7 @@ interface YamuxVector {
 }
 
 describe("yamux.json", () => {
-  const vectors = read("yamux.json") as readonly YamuxVector[];
+  const vectors = goldenBytes("yamux.json") as readonly YamuxVector[];
   test("has both kinds", () => {
     expect(vectors.filter((vector) => vector.frame !== undefined).length).toBeGreaterThan(10);
     expect(vectors.filter((vector) => vector.invalid !== undefined).length).toBeGreaterThan(5);
@@ -53,7 +48,7 @@ interface HandshakeVectors {
 }
 
 describe("handshake.json", () => {
-  const vectors = read("handshake.json") as HandshakeVectors;
+  const vectors = goldenBytes("handshake.json") as HandshakeVectors;
 
   test("the host's line", () => {
     const { session } = vectors;

@@ -1,14 +1,13 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ByteStream } from "../../../src/agent/guest-calls.ts";
 import { withOp } from "../../../src/base/op.ts";
 import { DatagramReader, framed } from "../../../src/egress/datagrams.ts";
+import { goldenBytes } from "../../support/golden-bytes.ts";
 
 /** Datagrams and their bytes in a stream, which the guest's tests read too. */
-const { datagrams } = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../vectors/guest-calls.json"), "utf8"),
-) as { readonly datagrams: readonly { name: string; payload: string; hex: string }[] };
+const { datagrams } = goldenBytes("guest-calls.json") as {
+  readonly datagrams: readonly { name: string; payload: string; hex: string }[];
+};
 
 /** A stream that gives those bytes one by one. */
 function dripping(hex: string): Pick<ByteStream, "read"> {
