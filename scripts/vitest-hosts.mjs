@@ -5,7 +5,9 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
-const newer = { vitest: "5.1.1", node: "22.23.3" };
+const newer = { vitest: "5.1.1", "@vitest/coverage-v8": "5.1.1", node: "22.23.3" };
+/** Of the older major, which this repository is tested with itself. */
+const ours = ["vitest", "@vitest/coverage-v8"];
 // Not below node_modules: Vitest watches nothing there.
 const hosts = join(root, ".microagent", "vitest-hosts");
 
@@ -45,8 +47,11 @@ async function copyPackage(host) {
   if (!host.endsWith("4")) return;
   // Without one, the project above would be this repository itself.
   await writeFile(join(host, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  await rm(join(modules, "vitest"), { force: true });
-  await symlink(join(root, "node_modules", "vitest"), join(modules, "vitest"));
+  await mkdir(join(modules, "@vitest"), { recursive: true });
+  for (const name of ours) {
+    await rm(join(modules, name), { force: true });
+    await symlink(join(root, "node_modules", name), join(modules, name));
+  }
 }
 
 if (isMain(import.meta.url)) {

@@ -1,4 +1,6 @@
+import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import {
@@ -30,6 +32,8 @@ export interface GuestWorkerParts {
   /** Host files and directories by guest path. */
   readonly files: Readonly<Record<string, string>>;
   readonly snapshots: SnapshotFiles;
+  /** Where the worker may have files of coverage written on the host; null: nowhere. */
+  readonly coverageDir: string | null;
   readonly onMessage: (message: unknown) => void;
   readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
   /** The worker or its machine is gone, and nobody asked for it. */
@@ -37,6 +41,8 @@ export interface GuestWorkerParts {
 }
 
 const exitNoticeMs = 1_000;
+/** A machine that hangs must not keep the run. */
+const restMs = 2_000;
 
 /** A clone with a worker that was waiting in it. */
 export class GuestWorker {
@@ -158,12 +164,24 @@ export class GuestWorker {
       case "stderr":
         this.#parts.onOutput(frame.kind, frame.value);
         break;
+      case "file":
+        this.#takeCoverage(frame.value);
+        break;
       case "call":
         void this.#answer(frame.value);
         break;
       default:
         throw new MicroagentError("protocol_violation", `A worker sent a frame "${frame.kind}"`);
     }
+  }
+
+  /** At once: the next message tells Vitest that it is there. */
+  #takeCoverage({ path, data }: Extract<Frame, { kind: "file" }>["value"]): void {
+    const { coverageDir } = this.#parts;
+    if (coverageDir === null || dirname(path) !== coverageDir || !path.endsWith(".json")) {
+      throw new MicroagentError("protocol_violation", `A worker sent a file "${path}" unasked`);
+    }
+    writeFileSync(path, data);
   }
 
   async #answer({ id, name, args }: Extract<Frame, { kind: "call" }>["value"]): Promise<void> {
@@ -202,8 +220,7 @@ export class GuestWorker {
 
   /** What programs that tests started have printed, and Node itself. */
   async #tellRest(): Promise<void> {
-    const { timeouts } = this.#parts.settings;
-    await withOp("output", { timeoutMs: timeouts.teardown }, async (op) => {
+    await withOp("output", { timeoutMs: restMs }, async (op) => {
       for (const stream of ["stdout", "stderr"] as const) {
         const text = await readOutput(op, this.#workspace, stream);
         if (text !== "") this.#parts.onOutput(stream, Buffer.from(text));

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { PoolOptions, PoolWorker } from "vitest/node";
 import {
   type Engine,
@@ -26,7 +26,11 @@ export interface PoolWorkerParts {
 interface Request {
   readonly __vitest_worker_request__: true;
   readonly type: "start" | "run" | "collect" | "stop" | "cancel";
-  readonly context?: { readonly files?: readonly { readonly filepath: string }[] };
+  readonly context?: {
+    readonly files?: readonly { readonly filepath: string }[];
+    /** Vitest 5 tells its workers where to write what they have counted. */
+    readonly config?: { readonly coverage?: { readonly coverageFilesDirectory?: string } };
+  };
 }
 
 interface Response {
@@ -47,7 +51,7 @@ export class GuestPoolWorker implements PoolWorker {
   readonly #starting = new AbortController();
   readonly #snapshots: SnapshotFiles;
   readonly #offCancel: () => void;
-  #startRequest: unknown = null;
+  #startRequest: Request | null = null;
   #guest: GuestWorker | null = null;
   /** Test files that it is busy with; null between them. */
   #files: readonly string[] | null = null;
@@ -128,6 +132,8 @@ export class GuestPoolWorker implements PoolWorker {
   async #startGuest(): Promise<GuestWorker> {
     const { engine, settings, options, warm } = this.#parts;
     const { root } = options.project.config;
+    const coverageDir = this.#startRequest?.context?.config?.coverage?.coverageFilesDirectory;
+    const testDirs = (this.#files ?? []).map((file) => dirname(file));
     const { op, end } = startOp("guest", { signal: this.#starting.signal });
     try {
       const template = await op.race(warm());
@@ -138,12 +144,13 @@ export class GuestPoolWorker implements PoolWorker {
         hello: {
           env: testEnvironment(settings, options),
           cwd: process.cwd(),
-          dirs: [root, ...(this.#files ?? []).map((file) => resolve(file, ".."))],
+          dirs: [root, ...testDirs, ...(coverageDir === undefined ? [] : [coverageDir])],
         },
         files: Object.fromEntries(
           settings.files.map((path) => [resolve(root, path), resolve(root, path)]),
         ),
         snapshots: this.#snapshots,
+        coverageDir: coverageDir ?? null,
         onMessage: (message) => this.#hear(message),
         onOutput: (stream, bytes) => this.#print(stream, bytes),
         onEnd: (reason) => this.#fail(reason),

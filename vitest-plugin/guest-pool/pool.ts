@@ -1,5 +1,6 @@
 import type { PoolOptions, PoolRunnerInitializer, TestProject } from "vitest/node";
 import { collectGarbage, createEngine, type Engine, stateLayout, withOp } from "../../src/index.ts";
+import { interruptGracefully } from "../interrupt.ts";
 import { templateSteps, withFailureTold } from "../template-progress.ts";
 import { type MicrovmPoolOptions, type PoolSettings, resolvePoolOptions } from "./options.ts";
 import { GuestPoolWorker } from "./pool-worker.ts";
@@ -18,6 +19,7 @@ export function microvmPool(options: MicrovmPoolOptions = {}): PoolRunnerInitial
     name: poolName,
     createPoolWorker(given) {
       const { project } = given;
+      interruptGracefully(project.vitest);
       const warm = (): Promise<WarmTemplate> => {
         let template = templates.get(project);
         if (template === undefined) {

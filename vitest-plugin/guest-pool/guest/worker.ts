@@ -3,11 +3,11 @@
  * bundled to one file and copied in; `argv`: the folder of Vitest's modules, and the port to listen on.
  */
 
-import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { encodeFrame, type Frame, FrameReader, type Hello, type HostFile } from "../wire/frames.ts";
+import { encodeFrame, type Frame, FrameReader, type Hello } from "../wire/frames.ts";
+import { coverageFileOf, writeSentFile } from "./files.ts";
 import { HostCalls } from "./host-calls.ts";
 import { becomeAnother } from "./renew.ts";
 import { snapshotEnvironment } from "./snapshots.ts";
@@ -41,7 +41,7 @@ function serve(socket: Socket): void {
   socket.on("data", (piece) => {
     for (const { kind, value } of reader.push(piece)) {
       if (kind === "hello") begin(value);
-      else if (kind === "file") writeHostFile(value);
+      else if (kind === "file") writeSentFile(value);
       else if (kind === "answer") calls.settle(value);
       else if (kind === "message") for (const listener of listeners) listener(value);
     }
@@ -55,7 +55,11 @@ function serve(socket: Socket): void {
     redirectOutput(send);
     worker.init({
       // Vitest takes what was cloned, as it is between processes.
-      post: (value: unknown) => send({ kind: "message", value }),
+      post: (value: unknown) => {
+        const file = coverageFileOf(value);
+        if (file !== null) send({ kind: "file", value: file });
+        send({ kind: "message", value });
+      },
       on: (listener: (message: unknown) => void) => void listeners.add(listener),
       off: (listener: (message: unknown) => void) => void listeners.delete(listener),
       setup: worker.setupEnvironment,
@@ -80,9 +84,4 @@ function serve(socket: Socket): void {
       }
     };
   }
-}
-
-function writeHostFile({ path, data }: HostFile): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, data);
 }

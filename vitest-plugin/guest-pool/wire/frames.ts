@@ -6,8 +6,8 @@ export type Frame =
   | { readonly kind: "message"; readonly value: unknown }
   /** The first frame from the host: what is this clone's own. */
   | { readonly kind: "hello"; readonly value: Hello }
-  /** A file of the host's that a later message names. */
-  | { readonly kind: "file"; readonly value: HostFile }
+  /** A file that a later message names, in either direction. */
+  | { readonly kind: "file"; readonly value: SentFile }
   /** The worker asks the host for something. */
   | { readonly kind: "call"; readonly value: Call }
   | { readonly kind: "answer"; readonly value: Answer }
@@ -21,7 +21,7 @@ export interface Hello {
   readonly dirs: readonly string[];
 }
 
-export interface HostFile {
+export interface SentFile {
   readonly path: string;
   readonly data: Uint8Array;
 }

@@ -1,0 +1,5 @@
+import { test } from "vitest";
+
+test("ends the process", () => {
+  process.abort();
+});

@@ -1,0 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { test } from "vitest";
+
+test("ends the machine", async () => {
+  execFileSync("reboot", ["-f"]);
+  await new Promise(() => {});
+});

@@ -1,0 +1,6 @@
+export function sign(value: number): string {
+  if (value < 0) {
+    return "negative";
+  }
+  return "not negative";
+}
