@@ -71,8 +71,32 @@ export function actionTables(inputs, outputs) {
     "| --- | --- |",
     ...outputs.map((each) => `| \`${each.name}\` | ${cell(each.meaning)} |`),
     "",
+    "## Not there",
+    "",
+    "| What | Why |",
+    "| --- | --- |",
+    ...notThere.map(([what, why]) => `| ${what} | ${why} |`),
+    "",
   ].join("\n");
 }
+
+/** What people look for in an action of this kind, and why they do not find it. */
+const notThere = [
+  [
+    "`version`, to choose the engine",
+    "The action carries its engine, guest agents and command line: the commit that `uses:` names is the version. `action/setup` tells it as an output.",
+  ],
+  [
+    "`kvm`, to choose between probing, insisting and leaving the device alone",
+    "`accel` says what machines run with, `fix-kvm` whether the device may be opened.",
+  ],
+  ["`snapshot-cache`", "It is called `template-cache`."],
+  [
+    "a live mount of the checkout",
+    "A guest could change files that the runner acts on. `workspace-back` brings changes out as data.",
+  ],
+  ["a default for `github-token`", "A job's token is given to nobody who was not told to have it."],
+];
 
 /** @param {string} text */
 function plain(text) {
