@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import { asMicroagentError, exitCodeOf, MicroagentError } from "../base/errors.ts";
 import { catalogue, plannedCommands } from "./catalogue.ts";
 import { reportError } from "./render/error.ts";
-import type { Terminal } from "./terminal.ts";
+import { endingCodes, type Terminal } from "./terminal.ts";
 import { asksForJson, commandOf, usageError } from "./usage.ts";
 
 /**
@@ -35,12 +35,17 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     }
     const known =
       error instanceof CommanderError ? usageError(error.message, argv) : asMicroagentError(error);
-    await reportError(known, terminal);
     // Whoever cancelled has said with which code: the one of his signal.
-    return known.code === "cancelled" && terminal.exitCode !== 0
-      ? terminal.exitCode
-      : exitCodeOf(known);
+    const code = known.code === "cancelled" ? terminal.exitCode : 0;
+    const signal = signalOf(code);
+    if (signal === undefined || terminal.json) await reportError(known, terminal);
+    else await terminal.writeErr(`interrupted by ${signal}\n`);
+    return code === 0 ? exitCodeOf(known) : code;
   }
+}
+
+function signalOf(code: number): string | undefined {
+  return Object.entries(endingCodes).find(([, number]) => number === code)?.[0];
 }
 
 async function buildProgram(

@@ -3,7 +3,7 @@ import { MicroagentError } from "../base/errors.ts";
 import type { AttachedWorkspace, GuestCommand, Op } from "../index.ts";
 import { processKeyboard } from "./keyboard.ts";
 import { exitCodeOfResult } from "./render/exec-result.ts";
-import { type EndingSignal, endingCodes, type Terminal } from "./terminal.ts";
+import { type EndingSignal, endingCodes, readerGoneCode, type Terminal } from "./terminal.ts";
 
 type Execution = Awaited<ReturnType<AttachedWorkspace["exec"]>>;
 
@@ -22,7 +22,10 @@ export async function runInWorkspace(
   const stop = passSignals(terminal, execution);
   const feeding = feed(op, execution, input);
   try {
-    await workspace.explaining("running a command", show(op, terminal, execution));
+    if (!(await workspace.explaining("running a command", show(op, terminal, execution)))) {
+      terminal.exitCode = readerGoneCode;
+      return;
+    }
     const result = await workspace.explaining("running a command", execution.result);
     terminal.exitCode = exitCodeOfResult(result);
     if (result.status === "timed_out") {
@@ -37,10 +40,23 @@ export async function runInWorkspace(
   await feeding.failure();
 }
 
-async function show(op: Op, terminal: Terminal, execution: Execution): Promise<void> {
+/** What a command may say after nobody reads it, before it is ended in spite of itself. */
+const unreadLimit = 1024 * 1024;
+
+/** Resolves to false when the command was ended because nobody reads what it says. */
+async function show(op: Op, terminal: Terminal, execution: Execution): Promise<boolean> {
+  let unread = 0;
   for await (const { stream, data } of execution.output) {
     await op.race(stream === "stdout" ? terminal.writeOut(data) : terminal.writeErr(data));
+    if (stream !== "stdout" || !terminal.readerGone) continue;
+    // A pipe of the guest's own would have told it so.
+    if (unread === 0) execution.signal("SIGPIPE");
+    unread += data.length;
+    if (unread <= unreadLimit) continue;
+    execution.kill();
+    return false;
   }
+  return true;
 }
 
 /** The first signal is the command's, to end by; the second is ours. */

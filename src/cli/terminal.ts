@@ -1,5 +1,8 @@
 import { packageVersion } from "../version.ts";
 
+/** Exit code of what ended because nobody reads it, as a shell tells it: 128 and SIGPIPE's number. */
+export const readerGoneCode = 141;
+
 /** Exit codes after signals that want us to end: 128 and the signal's number. */
 export const endingCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -19,6 +22,8 @@ export interface Terminal {
   readonly columns: number;
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether standard output is a pipe that nobody reads any more. */
+  readonly readerGone: boolean;
   /** Resolves when the bytes were taken, so that a slow reader slows the guest. */
   writeOut(data: string | Uint8Array): Promise<void>;
   writeErr(data: string | Uint8Array): Promise<void>;
@@ -32,7 +37,12 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   // A closed pipe downstream ends output, not the run: the result still has to be recorded.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  process.stderr.on("error", () => {});
+  // The stream itself does not keep it: Node makes standard output whole again after each error.
+  let readerGone = false;
+  process.stdout.on("error", () => {
+    readerGone = true;
+  });
   return {
     version: packageVersion,
     json: false,
@@ -47,6 +57,9 @@ export function processTerminal(): Terminal {
     },
     cwd: process.cwd(),
     environment: process.env,
+    get readerGone() {
+      return readerGone;
+    },
     writeOut: (data) => write(process.stdout, data),
     writeErr: (data) => write(process.stderr, data),
     onSignal(listener) {

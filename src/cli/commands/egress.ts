@@ -4,7 +4,7 @@ import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {
@@ -21,6 +21,9 @@ export function define(command: Command, terminal: Terminal): void {
           for await (const record of await followEgress(op, layout, name)) {
             const line = terminal.json ? JSON.stringify(record) : lineOf(record);
             await terminal.writeOut(`${line}\n`);
+            if (!terminal.readerGone) continue;
+            terminal.exitCode = readerGoneCode;
+            break;
           }
         });
         return;

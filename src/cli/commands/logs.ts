@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
-import type { Terminal } from "../terminal.ts";
+import { readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {
@@ -28,6 +28,9 @@ Prints the console of the guest: its kernel and its agent. Output of commands is
         for await (const text of await followConsole(op, layout, name)) {
           const line = `${JSON.stringify({ workspace: name, log: text })}\n`;
           await terminal.writeOut(terminal.json ? line : shown(terminal, text));
+          if (!terminal.readerGone) continue;
+          terminal.exitCode = readerGoneCode;
+          break;
         }
       });
     });

@@ -3,11 +3,13 @@ import { MicroagentError } from "../../base/errors.ts";
 import { bytesText } from "../../base/quantity.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { jsonText } from "../render/json-text.ts";
-import { tableText } from "../render/table.ts";
-import type { Terminal } from "../terminal.ts";
+import { columnWidths, rowText } from "../render/table.ts";
+import { readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 const head = ["PID", "CPU", "MEMORY", "DISK READ", "DISK WRITTEN"];
+/** Rows to come may be wider than the first one: those of a machine at work are about this wide. */
+const laterRow = ["", "100 %", "1000.0 MiB", "1000.0 MiB", ""];
 
 export function define(command: Command, terminal: Terminal): void {
   takesWorkspace(command, "Name of a running workspace")
@@ -33,11 +35,16 @@ Shows what the machine takes of this host: processor time over half a second, me
           await terminal.writeOut(jsonText({ workspace: name, ...stats }));
           return;
         }
-        await terminal.writeOut(tableText(head, [cellsOf(stats)]));
-        while (options.follow === true) {
+        const first = [head, cellsOf(stats)];
+        const widths = columnWidths(options.follow === true ? [...first, laterRow] : first);
+        await terminal.writeOut(rowText(head, widths));
+        for (;;) {
+          await terminal.writeOut(rowText(cellsOf(stats), widths));
+          if (options.follow !== true) return;
+          if (terminal.readerGone) break;
           stats = await look();
-          await terminal.writeOut(`${cellsOf(stats).join("  ")}\n`);
         }
+        terminal.exitCode = readerGoneCode;
       });
     });
 }

@@ -1,18 +1,22 @@
 /** Columns padded to their widest cell, two spaces apart; the last one is left as it is. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
+  const widths = columnWidths(all);
+  return all.map((row) => rowText(row, widths)).join("");
+}
+
+/** How wide each column has to be. */
+export function columnWidths(rows: readonly (readonly string[])[]): readonly number[] {
   // Not spread as arguments: a guest can make more rows than a call takes.
-  const widths = head.map((_, column) =>
-    all.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
+  return (rows[0] ?? []).map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
   );
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0),
-        )
-        .join("  "),
-    )
-    .map((line) => `${line.trimEnd()}\n`)
-    .join("");
+}
+
+/** One line of a table whose other lines are printed before or after it. */
+export function rowText(row: readonly string[], widths: readonly number[]): string {
+  const cells = row.map((cell, column) =>
+    column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0),
+  );
+  return `${cells.join("  ").trimEnd()}\n`;
 }

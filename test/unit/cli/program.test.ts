@@ -28,6 +28,7 @@ function someTerminal(environment: Record<string, string> = {}, tty = false): He
       columns: 80,
       cwd: "/",
       environment,
+      readerGone: false,
       writeOut: async (data) => {
         heard.out += text(data);
       },

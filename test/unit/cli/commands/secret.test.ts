@@ -32,6 +32,7 @@ async function cli(...argv: string[]) {
     columns: 80,
     cwd: "/",
     environment: {},
+    readerGone: false,
     writeOut: keep("out"),
     writeErr: keep("err"),
     onSignal: () => () => {},
