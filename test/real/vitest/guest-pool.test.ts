@@ -69,7 +69,7 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
 
   test("the machine is there already the next time, snapshots hold, and files wait for room", async () => {
     const once = { ...env, CI: "1", PLUGIN_TEST_MACHINES: "1" };
-    const { code, text } = await project.run(["good"], once);
+    const { code, text } = await project.run(["good", "--coverage.enabled"], once);
     expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+11 passed/)]);
     expect(text).not.toContain("is built");
     expect(text).not.toMatch(/Snapshots.*written/);
