@@ -1,8 +1,10 @@
 package exec
 
 import (
+	"bytes"
 	"strconv"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +28,7 @@ type slot struct {
 	memory    int // memory.events
 	events    int // cgroup.events
 	oomBefore uint64
+	calm      bool // nothing had ever happened to its memory when that was last read
 }
 
 // Open makes the box use a cgroup directory, whose processes are limited to pidsMax, and prepares the
@@ -84,7 +87,7 @@ func (b *Box) take() *slot {
 	for i, s := range b.stale {
 		if s.empty() {
 			b.stale = append(b.stale[:i], b.stale[i+1:]...)
-			s.oomBefore = s.oomKills()
+			s.newOOMKills()
 			return s
 		}
 	}
@@ -104,35 +107,44 @@ func (b *Box) give(s *slot) {
 	}
 }
 
-func (s *slot) read(fd int, key string) uint64 {
+// read gives the text of an event file.
+func (s *slot) read(fd int, into *[256]byte) []byte {
 	if s == nil || fd < 0 {
-		return 0
+		return nil
 	}
-	var text [256]byte
-	n, err := unix.Pread(fd, text[:], 0)
+	n, err := unix.Pread(fd, into[:], 0)
 	if err != nil {
-		return 0
+		return nil
 	}
-	return counter(text[:n], key)
+	return into[:n]
 }
 
-func (s *slot) empty() bool { return s.read(s.events, "populated") == 0 }
-
-// oomKills is how many processes of the slot the kernel has killed for memory.
-func (s *slot) oomKills() uint64 {
-	if s == nil {
-		return 0
-	}
-	return s.read(s.memory, "oom_kill")
+func (s *slot) empty() bool {
+	var text [256]byte
+	return counter(s.read(s.events, &text), "populated") == 0
 }
 
-// newOOMKills is oomKills since the last call.
+// newOOMKills says whether the kernel has killed processes of the slot for memory since the last call.
 func (s *slot) newOOMKills() bool {
-	if s == nil {
+	if s == nil || s.calm && !s.noted() {
 		return false
 	}
-	now := s.oomKills()
+	var buf [256]byte
+	text := s.read(s.memory, &buf)
+	now := counter(text, "oom_kill")
 	grew := now > s.oomBefore
 	s.oomBefore = now
+	s.calm = !bytes.ContainsAny(text, "123456789")
 	return grew
+}
+
+// noted says whether something has happened to its memory since that was last read. Asking is a fraction of reading.
+// The kernel tells of the first event at once and of what follows late, so it is good for the first one only.
+func (s *slot) noted() bool {
+	poll := &struct {
+		fd   unix.PollFd
+		none unix.Timespec
+	}{fd: unix.PollFd{Fd: int32(s.memory), Events: unix.POLLPRI}}
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll.fd)), 1, uintptr(unsafe.Pointer(&poll.none)), 0, 0, 0)
+	return n != 0 || errno != 0
 }

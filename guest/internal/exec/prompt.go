@@ -25,17 +25,29 @@ func (c *command) prompt(reply []byte, started time.Time) bool {
 		_ = c.st.SendLine(reply, false)
 		return false
 	}
-	if runtime.NumCPU() == 1 {
-		c.process.waitBriefly()
+	over := false
+	first := renewed.Load() && renewed.Swap(false) && !c.req.Stdin
+	if first {
+		over = c.waitLonger(started, silentWait)
+	} else {
+		if runtime.NumCPU() == 1 {
+			c.process.waitBriefly()
+		}
+		over = c.process.reap()
 	}
-	if !c.process.reap() {
+	if failure := c.failure(); failure != nil {
+		_ = c.st.SendLine(failure.Reply().Line(), true)
+		c.tidy()
+		return true
+	}
+	if !over {
 		_ = c.st.SendLine(reply, false)
 		reply = nil
-		if !renewed.Load() || !renewed.Swap(false) || c.req.Stdin || !c.waitLonger(started) {
+		if !first || !c.waitLonger(started, longerWait) {
 			return false
 		}
 	}
-	ended := time.Now()
+	endedAt := time.Now()
 	out := framing.NewTree(c.st)
 	defer out.Close()
 	var err error
@@ -59,15 +71,20 @@ func (c *command) prompt(reply []byte, started time.Time) bool {
 	if err != nil || !drained {
 		return false
 	}
+	c.finished.Store(true)
+	if out.Frame(wire.KindResult, c.result(started, endedAt, true)) == nil {
+		_ = out.Flush(true)
+	}
+	c.tidy()
+	return true
+}
+
+// tidy closes what a command leaves that is over; nobody waits for that.
+func (c *command) tidy() {
 	c.io.discard()
 	if c.process.pidfd >= 0 {
 		_ = unix.Close(c.process.pidfd)
 	}
-	c.finished.Store(true)
-	if out.Frame(wire.KindResult, c.result(started, ended, true)) == nil {
-		_ = out.Flush(true)
-	}
-	return true
 }
 
 // promptWait is how long a command may run before it is waited for in the ordinary way.
@@ -94,6 +111,8 @@ var renewed atomic.Bool
 func Renewed() { renewed.Store(true) }
 
 const (
+	// silentWait is how long the host may wait to hear that it runs.
+	silentWait = 100 * time.Millisecond
 	// longerWait bounds what the host's signals to such a command may wait.
 	longerWait = 250 * time.Millisecond
 	// otherwiseWait is how long everybody else in the agent may.
@@ -101,7 +120,7 @@ const (
 )
 
 // waitLonger waits until the command has ended, false: it has something to say, or goes on.
-func (c *command) waitLonger(started time.Time) bool {
+func (c *command) waitLonger(started time.Time, limit time.Duration) bool {
 	if c.process.pidfd < 0 {
 		return false
 	}
@@ -112,7 +131,6 @@ func (c *command) waitLonger(started time.Time) bool {
 	for i, fd := range []int{c.process.pidfd, c.io.ours[1], c.io.ours[2]} {
 		poll.fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
-	limit := longerWait
 	if t := time.Duration(c.req.TimeoutMS) * time.Millisecond; t > 0 {
 		limit = min(limit, t-time.Since(started))
 	}
@@ -137,18 +155,18 @@ func (c *command) waitLonger(started time.Time) bool {
 func (c *command) rest(out *framing.Tree, at int, kind wire.Kind) (more bool, err error) {
 	n, err := out.Data(kind, 1<<20, func(buf []byte) (int, error) {
 		for {
-			n, err := unix.Read(c.io.ours[at], buf)
+			n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(c.io.ours[at]), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 			switch {
-			case err == unix.EINTR:
+			case errno == unix.EINTR:
 				continue
-			case err == unix.EAGAIN:
+			case errno == unix.EAGAIN:
 				return 0, nil
-			case n <= 0:
-				_ = unix.Close(c.io.ours[at])
+			case errno != 0 || n == 0:
+				c.io.close = append(c.io.close, c.io.ours[at])
 				c.io.ours[at] = -1
 				return 0, nil
 			}
-			return n, nil
+			return int(n), nil
 		}
 	})
 	return n > 0, err

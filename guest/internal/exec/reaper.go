@@ -3,6 +3,7 @@ package exec
 
 import (
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,17 +28,24 @@ type process struct {
 	pidfd  int
 	reaped bool
 	status unix.WaitStatus
+	ahead  *ahead // nil: its program has begun
 }
 
 // spawn starts a process and registers it before anybody can reap it.
 func spawn(l *launching) (*process, error) {
+	return register(func() (pid, pidfd int, err error) {
+		if pid, pidfd, err = launch(l); err == unix.ENOSYS {
+			pid, pidfd, err = launchPortable(l)
+		}
+		return pid, pidfd, err
+	})
+}
+
+func register(begin func() (pid, pidfd int, err error)) (*process, error) {
 	children.Lock()
 	children.starting++
 	children.Unlock()
-	pid, pidfd, err := launch(l)
-	if err == unix.ENOSYS {
-		pid, pidfd, err = launchPortable(l)
-	}
+	pid, pidfd, err := begin()
 	p := &process{pid: pid, pidfd: pidfd}
 	children.Lock()
 	defer children.Unlock()
@@ -63,12 +71,13 @@ func (p *process) reap() bool {
 	if p.reaped {
 		return true
 	}
-	var status unix.WaitStatus
-	pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil)
-	if err != nil || pid != p.pid {
+	status := new(uint32)
+	// The scheduler is not told of a call that waits for nothing.
+	pid, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(p.pid), uintptr(unsafe.Pointer(status)), unix.WNOHANG, 0, 0, 0)
+	if errno != 0 || int(pid) != p.pid {
 		return false
 	}
-	p.ended(status)
+	p.ended(unix.WaitStatus(*status))
 	return true
 }
 

@@ -47,17 +47,22 @@ func Serve(st *mux.Stream, frames *wire.FrameReader, req *wire.Exec, box *Box) {
 		return
 	}
 	defer running.Add(-1)
-	place := box.take()
+	ready := foreseenFor(req, box)
+	place := ready.place
 	defer box.give(place)
 	started := time.Now()
-	p, io, failure := start(req, place)
+	p, io, failure := start(req, ready)
 	if failure != nil {
+		ready.retire()
 		_ = st.SendLine(failure.Reply().Line(), true)
+		heedChildren()
 		return
 	}
 	c := &command{st: st, frames: frames, req: req, place: place, process: p, io: io, gone: make(chan struct{})}
 	reply := wire.OK().Int("pid", int64(p.pid)).Line()
-	if c.prompt(reply, started) {
+	over := c.prompt(reply, started)
+	heedChildren()
+	if over {
 		c.listen()
 		return
 	}

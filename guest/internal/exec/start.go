@@ -10,8 +10,8 @@ import (
 )
 
 // start runs a request's command, or says why it never ran.
-func start(req *wire.Exec, place *slot) (*process, *stdio, *wire.Failure) {
-	id, failure := whoRuns(req.User)
+func start(req *wire.Exec, ready *foreseen) (*process, *stdio, *wire.Failure) {
+	id, failure := ready.whoRuns(req.User)
 	if failure != nil {
 		return nil, nil, failure
 	}
@@ -34,6 +34,16 @@ func start(req *wire.Exec, place *slot) (*process, *stdio, *wire.Failure) {
 	if failure != nil {
 		return nil, nil, failure
 	}
+	l := &launching{
+		path: file, argv: req.Argv, env: env, dir: req.Cwd,
+		user: id.credential(), session: req.TTY, cgroup: -1,
+	}
+	if ready.place != nil {
+		l.cgroup = ready.place.fd
+	}
+	if p, io := ready.run(l, id); p != nil {
+		return p, io, nil
+	}
 	var io *stdio
 	var err error
 	if req.TTY {
@@ -45,13 +55,7 @@ func start(req *wire.Exec, place *slot) (*process, *stdio, *wire.Failure) {
 		errno, _ := err.(unix.Errno)
 		return nil, nil, notStarted(errno, "Could not open the command's descriptors: "+err.Error())
 	}
-	l := &launching{
-		path: file, argv: req.Argv, env: env, dir: req.Cwd, files: io.child,
-		user: id.credential(), session: req.TTY, cgroup: -1,
-	}
-	if place != nil {
-		l.cgroup = place.fd
-	}
+	l.files = io.child
 	p, err := spawn(l)
 	if err != nil {
 		io.discard()

@@ -42,7 +42,7 @@ func Prepare() {
 
 func (io *stdio) closeChild() {
 	for _, fd := range io.close {
-		_ = unix.Close(fd)
+		_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	}
 	io.close = nil
 }

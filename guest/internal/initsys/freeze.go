@@ -4,9 +4,11 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"microagent.dev/guest/internal/exec"
 	"microagent.dev/guest/internal/wire"
 )
 
@@ -16,6 +18,7 @@ const freezeWait = 5 * time.Second
 // Quiesce stops every process of the workload, so that none of them runs in a machine started from the
 // saved one before that has numbers, a clock and a name of its own; then it writes the disks.
 func (m *machine) Quiesce() *wire.Failure {
+	exec.Unforesee(&m.box)
 	populated := isPopulated()
 	if populated && !freeze() {
 		thaw()
@@ -23,7 +26,9 @@ func (m *machine) Quiesce() *wire.Failure {
 	}
 	m.coverBootID()
 	m.poise(populated)
+	exec.Foresee(&m.box, !populated)
 	spareThreads()
+	spareMemory()
 	unix.Sync()
 	return nil
 }
@@ -65,4 +70,32 @@ const (
 	sparesWanted = 4
 	// sparesPause is longer than the runtime leaves a processor to a thread that waits.
 	sparesPause = 15 * time.Millisecond
+)
+
+// spareMemory lets the next small objects of every size find room that the runtime has got ready: to get more from the
+// kernel is as much code again.
+func spareMemory() {
+	const (
+		spanBytes   = 8 << 10 // of most sizes up to largestSize
+		largestSize = 1280
+	)
+	for size := 16; size <= largestSize; size += 16 {
+		for range spanBytes / size {
+			if spare = make([]byte, size); uintptr(unsafe.Pointer(&spare[0]))%spanBytes == 0 {
+				break
+			}
+		}
+		for range spanBytes / size {
+			if sparePointers = make([]*byte, size/8); uintptr(unsafe.Pointer(&sparePointers[0]))%spanBytes < 16 {
+				break
+			}
+		}
+	}
+	spare, sparePointers = nil, nil
+}
+
+// What is assigned to these comes from the heap.
+var (
+	spare         []byte
+	sparePointers []*byte
 )

@@ -136,12 +136,18 @@ func mountDevice(m wire.Mount, target string, flags uintptr) *wire.Failure {
 	if m.ReadOnly {
 		flags |= unix.MS_RDONLY
 	}
-	options := ""
+	options := []string{""}
 	if m.FSType == "ext4" {
-		// Else the kernel writes zeros over the unused parts of a disk that is made to be empty.
-		options = "noinit_itable"
+		// Else the kernel writes zeros over the unused parts of a disk that is made to be empty, and reads ahead what
+		// is not on it, for a while and beside the first commands. Old kernels read nothing ahead and have no such word.
+		options = []string{"noinit_itable,no_prefetch_block_bitmaps", "noinit_itable"}
 	}
-	if err := unix.Mount(node, target, m.FSType, flags, options); err != nil {
+	for _, each := range options {
+		if err = unix.Mount(node, target, m.FSType, flags, each); err != unix.EINVAL {
+			break
+		}
+	}
+	if err != nil {
 		f := wire.AsFailure(err, "mount", m.Device)
 		f.Message = "Could not mount " + strconv.Quote(m.Device) + " as " + m.FSType + " on " + strconv.Quote(target) + ": " + err.Error()
 		return f

@@ -1,6 +1,9 @@
 package mux
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // task is a stream and who serves it.
 type task struct {
@@ -17,6 +20,30 @@ var (
 	tasks       = make(chan task)
 	idleWorkers atomic.Int32
 )
+
+// Stretch lets the workers that wait have the stacks that requests take: what has cleared memory up meanwhile may have
+// taken them away.
+func Stretch() {
+	var ended sync.WaitGroup
+	grow := func(*Stream) { stretch(); ended.Done() }
+	for range idleMax {
+		ended.Add(1)
+		start(grow, nil)
+	}
+	ended.Wait()
+	stretch()
+}
+
+// stretch needs as much stack as serving a request does.
+//
+//go:noinline
+func stretch() {
+	var room [8 << 10]byte
+	touch(&room)
+}
+
+//go:noinline
+func touch(room *[8 << 10]byte) { room[0] = 1 }
 
 func start(handle func(*Stream), st *Stream) {
 	t := task{handle, st}

@@ -23,6 +23,7 @@ func (s *Server) quiesce(st *mux.Stream) {
 		return
 	}
 	exec.Keep(true)
+	mux.Stretch()
 	s.quiescedIn = s.session.Load()
 	_ = st.SendLine(wire.OK().Line(), true)
 }

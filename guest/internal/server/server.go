@@ -174,6 +174,7 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 	case "exec":
 		exec.Serve(st, frames, req.Exec, s.machine.Box())
 	case "put":
+		exec.FilesChange()
 		files.Put(st, frames, req.Put)
 	case "get":
 		files.Get(st, req.Get)
@@ -196,6 +197,7 @@ func (s *Server) dispatch(st *mux.Stream, frames *wire.FrameReader, req *wire.Re
 	case "wait":
 		watch.Serve(st, req.Wait)
 	case "remove":
+		exec.FilesChange()
 		files.Remove(st, req.Remove)
 	case "changes":
 		files.Changes(st, req.Changes)
