@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { z } from "zod";
 import type { MicroagentError } from "../base/errors.ts";
+import { randomHex } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestHello, hostHandshake } from "../channel/handshake.ts";
@@ -13,7 +14,7 @@ import {
   configureReply,
   encodeConfiguration,
 } from "./configuration.ts";
-import { encodeRequest, exchange, plainReply } from "./exchange.ts";
+import { ask, encodeRequest, exchange, plainReply } from "./exchange.ts";
 import type { ExecRequest, Execution } from "./exec.ts";
 import { GuestCallServer } from "./guest-call-server.ts";
 import type { GuestCalls } from "./guest-calls.ts";
@@ -40,6 +41,11 @@ export interface GetOptions {
 export interface ConnectOptions {
   /** Who answers the streams the guest opens; without it every one is reset. */
   readonly calls?: GuestCalls | undefined;
+  /**
+   * For a machine that was started from a saved one: asks it in the same write to become another, because a round trip
+   * takes it long. Fails as `resume` does.
+   */
+  readonly renewal?: Renewal | undefined;
 }
 
 /** Where secrets go in the guest. */
@@ -81,12 +87,21 @@ export class Agent {
   /** Handshake and session over a fresh link, which the agent owns from now on. */
   static async connect(op: Op, link: Duplex, options: ConnectOptions = {}): Promise<Agent> {
     try {
-      const hello = await hostHandshake(op, link);
-      const { calls } = options;
-      if (calls === undefined) return new Agent(new Session(link, "client"), hello);
-      const server = new GuestCallServer(calls, op.clock);
-      const session = new Session(link, "client", { onStream: server.onStream });
-      session.closed.then((reason) => server.close(reason));
+      const { calls, renewal } = options;
+      const server = calls === undefined ? null : new GuestCallServer(calls, op.clock);
+      const session = new Session(link, "client", {
+        onStream: server?.onStream,
+        listensLater: true,
+      });
+      if (server !== null) session.closed.then((reason) => server.close(reason));
+      let renewed: Promise<unknown> = Promise.resolve();
+      const hello = await hostHandshake(op, link, randomHex(16), () => {
+        if (renewal === undefined) return;
+        renewed = ask(op, session, encodeRenewal(renewal), plainReply, renewing);
+        renewed.catch(() => {});
+      });
+      session.listen();
+      await renewed;
       return new Agent(session, hello);
     } catch (error) {
       link.destroy();
@@ -254,7 +269,7 @@ export class Agent {
 
   /** Makes another machine of one that was saved, and lets its workload go on. */
   async resume(op: Op, renewal: Renewal): Promise<void> {
-    await this.#ask(op, encodeRenewal(renewal), plainReply, "become another machine");
+    await this.#ask(op, encodeRenewal(renewal), plainReply, renewing);
   }
 
   /** Asks for an orderly power-off; resolves when the agent agreed, before the machine is gone. */
@@ -274,8 +289,8 @@ export class Agent {
     schema: z.ZodType<Reply>,
     action: string,
   ): Promise<Reply> {
-    const { reply, stream } = await exchange(op, this.#session, request, schema, action);
-    stream.leave();
-    return reply;
+    return await ask(op, this.#session, request, schema, action);
   }
 }
+
+const renewing = "become another machine";

@@ -36,6 +36,19 @@ export async function exchange<Reply>(
   }
 }
 
+/** A request whose reply is all there is. */
+export async function ask<Reply>(
+  op: Op,
+  session: Session,
+  request: Readonly<Record<string, unknown>>,
+  schema: z.ZodType<Reply>,
+  action: string,
+): Promise<Reply> {
+  const { reply, stream } = await exchange(op, session, request, schema, action);
+  stream.leave();
+  return reply;
+}
+
 /** A request as it goes over the wire. `invalid_argument` when the guest would not read it. */
 export function encodeRequest(
   request: Readonly<Record<string, unknown>>,

@@ -37,15 +37,19 @@ const helloSchema = z.object({
 });
 
 /**
- * Says hello and checks the guest's answer; afterwards the link is positioned at the first yamux
- * byte. Fails with `protocol_violation`, `agent_mismatch`, `guest_refused` or `channel_closed`.
+ * Says hello, with what `also` writes in the same write, and checks the guest's answer; afterwards the link is
+ * positioned at the first yamux byte. Fails with `protocol_violation`, `agent_mismatch`, `guest_refused` or `channel_closed`.
  */
 export async function hostHandshake(
   op: Op,
   link: Duplex,
   session: string = randomHex(16),
+  also: () => void = () => {},
 ): Promise<GuestHello> {
+  link.cork();
   link.write(`${handshakeMark}${JSON.stringify({ v: protocolVersion, session })}\n`);
+  also();
+  link.uncork();
   const line = await readLinkLine(op, link, limits.channel.helloBytesMax, refuseOtherBytes);
   return parseGuestHello(line, session);
 }

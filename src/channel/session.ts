@@ -12,6 +12,8 @@ import { Turns } from "./turns.ts";
 export interface SessionOptions {
   /** Takes streams the peer opens; without it every one of them is reset. */
   readonly onStream?: ((stream: ChannelStream) => void) | undefined;
+  /** Somebody else reads the link until `listen` is called. */
+  readonly listensLater?: boolean | undefined;
 }
 
 /**
@@ -50,13 +52,18 @@ export class Session implements StreamOwner, FrameSink {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    link.on("data", this.#onData);
-    link.on("drain", this.#onDrain);
     link.on("end", this.#onEnd);
     link.on("close", this.#onEnd);
     link.on("error", this.#onError);
-    if (link.destroyed || link.readableEnded) this.#onEnd();
-    else link.resume();
+    if (options.listensLater !== true) this.listen();
+  }
+
+  /** Begins to read the link. */
+  listen(): void {
+    this.#link.on("data", this.#onData);
+    this.#link.on("drain", this.#onDrain);
+    if (this.#link.destroyed || this.#link.readableEnded) this.#onEnd();
+    else this.#link.resume();
   }
 
   /** Why the session ended, null while it lives. */

@@ -10,6 +10,9 @@ import { publish, saveWorkspace, snapshotsOf } from "./save.ts";
 import type { TemplateRequest } from "./template.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** After this, a kernel has written what it owed, and the agent's runtime has nobody left who wakes by himself. */
+const restMs = 250;
+
 /** Boots, prepares, saves and publishes; whatever fails or is broken off leaves nothing behind. */
 export async function buildTemplate(
   op: Op,
@@ -24,7 +27,7 @@ export async function buildTemplate(
   );
   await prepareGuest(op, workspace, request);
   const saved = await op.step("save", (step) =>
-    saveWorkspace(step, workspace, snapshotsOf(workspace)),
+    saveWorkspace(step, workspace, snapshotsOf(workspace), restMs),
   );
   const { setup } = request;
   const parent = engine.layout.templates;

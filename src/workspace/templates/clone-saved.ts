@@ -99,16 +99,13 @@ async function becomeAnother(
   hostname: string,
   attachments: Attachments,
 ): Promise<Agent> {
-  const agent = await op.step("handshake", async (part) => {
+  return await op.step("handshake", async (part) => {
     // The guest finds our first words as soon as it runs.
-    const connecting = connectAgent(part, machine, attachments.calls);
+    const renewal = renewalFor(part.clock, hostname, attachments);
+    const connecting = connectAgent(part, machine, attachments.calls, renewal);
     const [connected] = await Promise.all([connecting, machine.freezer?.resume(part)]);
     return connected;
   });
-  await op.step("renew", (part) =>
-    agent.resume(part, renewalFor(part.clock, hostname, attachments)),
-  );
-  return agent;
 }
 
 /** A layer of the clone's own on each saved disk. */

@@ -20,11 +20,13 @@ export interface Unpublished {
 /**
  * Saves a live workspace, which goes on afterwards as a machine of its own: its clones and it share no
  * random numbers. Whoever saves must have no command running whose output has to reach the clones.
+ * What is under way in the guest when it is saved goes on in every clone: it gets `restMs` to end.
  */
 export async function saveWorkspace(
   op: Op,
   workspace: Workspace,
   snapshots: Snapshots,
+  restMs = 0,
 ): Promise<Unpublished> {
   const { machine, agent, hostname } = workspace;
   const dir = join(workspace.directory.path, `saved-${randomHex(4)}`);
@@ -33,6 +35,7 @@ export async function saveWorkspace(
   });
   await agent.quiesce(op);
   try {
+    if (restMs > 0) await op.sleep(restMs);
     const saved = await op.step("write", (step) => snapshots.save(step, machine, dir));
     return { dir, saved };
   } finally {
