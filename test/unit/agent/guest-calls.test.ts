@@ -60,9 +60,15 @@ async function readAll(op: Op, stream: ChannelStream): Promise<string> {
   }
 }
 
-async function readLine(op: Op, stream: ChannelStream): Promise<Record<string, unknown>> {
+/** What comes until a line is whole. */
+async function readText(op: Op, stream: ChannelStream): Promise<string> {
   let text = "";
   while (!text.includes("\n")) text += Buffer.from((await stream.read(op)) ?? "\n").toString();
+  return text;
+}
+
+async function readLine(op: Op, stream: ChannelStream): Promise<Record<string, unknown>> {
+  const text = await readText(op, stream);
   return JSON.parse(text.slice(0, text.indexOf("\n")));
 }
 
@@ -106,7 +112,8 @@ describe("guest-calls.json", () => {
       };
       await withHost(calls, async (op, guest) => {
         const asking = value === undefined ? tcpLine : '{"op":"secret","name":"TOKEN"}\n';
-        expect(await readAll(op, await guest.open(op, Buffer.from(asking)))).toBe(`${line}\n`);
+        const stream = await guest.open(op, Buffer.from(asking));
+        expect(await readText(op, stream)).toBe(`${line}\n`);
       });
     },
   );
