@@ -14,8 +14,9 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
   const show = (text: string) => {
     shown += text;
   };
+  let program: Command | null = null;
   try {
-    const program = await buildProgram(argv, terminal, show);
+    program = await buildProgram(argv, terminal, show);
     if (argv.length === 0) {
       program.outputHelp();
       return 0;
@@ -34,7 +35,9 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       terminal.json = asksForJson(argv, terminal.environment.MICROAGENT_OUTPUT);
     }
     const known =
-      error instanceof CommanderError ? usageError(error.message, argv) : asMicroagentError(error);
+      error instanceof CommanderError
+        ? usageError(error.message, argv, helpFor(program, argv))
+        : asMicroagentError(error);
     // Whoever cancelled has said with which code: the one of his signal.
     const code = known.code === "cancelled" ? terminal.exitCode : 0;
     const signal = signalOf(code);
@@ -42,6 +45,20 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     else await terminal.writeErr(`interrupted by ${signal}\n`);
     return code === 0 ? exitCodeOf(known) : code;
   }
+}
+
+/** The line that shows the help of the command that was asked for, as far as its words are known. */
+function helpFor(program: Command | null, argv: readonly string[]): string {
+  const path = ["microagent"];
+  let at = program;
+  const words = argv.slice(argv.indexOf(commandOf(argv) ?? ""));
+  for (const word of words.filter((text) => !text.startsWith("-"))) {
+    const next = at?.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (next === undefined) break;
+    path.push(next.name());
+    at = next;
+  }
+  return [...path, "--help"].join(" ");
 }
 
 function signalOf(code: number): string | undefined {
@@ -61,7 +78,6 @@ async function buildProgram(
     .option("--output <format>", "json or text")
     .option("--no-color", "Plain text (also: NO_COLOR)")
     .option("--debug", "Show causes and stack traces of failures")
-    .showHelpAfterError("(microagent COMMAND --help shows how)")
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({

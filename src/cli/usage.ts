@@ -1,7 +1,11 @@
 import { MicroagentError } from "../base/errors.ts";
 
-/** What the parser says about a command line it cannot read, in our form. */
-export function usageError(message: string, argv: readonly string[]): MicroagentError {
+/** What the parser says about a command line it cannot read, in our form; `help` shows how to write it. */
+export function usageError(
+  message: string,
+  argv: readonly string[],
+  help: string,
+): MicroagentError {
   const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
   const text = first
     .replace(/^too many arguments for '([^']*)'\. Expected (\d+).* got (\d+)\.$/, tooMany)
@@ -9,22 +13,28 @@ export function usageError(message: string, argv: readonly string[]): Microagent
     .replace(/\.$/, "");
   const meant = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(rest.join(" "))?.[1];
   return new MicroagentError("usage", text.charAt(0).toUpperCase() + text.slice(1), {
-    hint: hintFor(text, meant, argv),
+    hint: hintFor(text, meant, argv, help),
   });
 }
 
 function tooMany(_all: string, command: string, wanted: string, got: string): string {
-  return `command "${command}" was given ${got} arguments: wanted at most ${wanted}`;
+  const given = got === "1" ? "1 argument" : `${got} arguments`;
+  return `command "${command}" was given ${given}: wanted ${wanted === "0" ? "none" : `at most ${wanted}`}`;
 }
 
 const globalOptions = ["--json", "--no-color", "--debug"];
 
-function hintFor(text: string, meant: string | undefined, argv: readonly string[]): string {
+function hintFor(
+  text: string,
+  meant: string | undefined,
+  argv: readonly string[],
+  help: string,
+): string {
   const misplaced = globalOptions.find((option) => text.endsWith(`"${option}"`));
   if (misplaced !== undefined) {
     return `It stands before the command: microagent ${misplaced} ${commandOf(argv) ?? "COMMAND"} ...`;
   }
-  const shows = "microagent COMMAND --help shows how";
+  const shows = `${help} shows how`;
   return meant === undefined ? shows : `Did you mean ${meant}? ${shows}`;
 }
 

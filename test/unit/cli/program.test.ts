@@ -69,13 +69,24 @@ test("a misspelt command gets one sentence and the command that was meant", asyn
   const { code, err } = await run(["dispach"]);
   expect(code).toBe(2);
   expect(err).toBe(
-    'error: Unknown command "dispach"\nhint: Did you mean dispatch? microagent COMMAND --help shows how\n',
+    'error: Unknown command "dispach"\nhint: Did you mean dispatch? microagent --help shows how\n',
   );
 });
 
 test("too many arguments are one sentence", async () => {
   const { err } = await run(["version", "extra"]);
-  expect(err).toMatch(/^error: Command "version" was given 1 arguments: wanted at most 0\n/);
+  expect(err).toMatch(/^error: Command "version" was given 1 argument: wanted none\n/);
+});
+
+test.each([
+  [["image", "fetch"], "microagent image --help"],
+  [["--json", "image", "pull"], "microagent image pull --help"],
+  [["run", "--memroy", "5", "busybox"], "microagent run --help"],
+  [["rm"], "microagent delete --help"],
+])("%j is told which help shows how", async (argv, help) => {
+  const { code, err } = await run(argv);
+  expect(code).toBe(2);
+  expect(err).toContain(`${help} shows how`);
 });
 
 test.each([
