@@ -77,6 +77,27 @@ describe("workspaces that outlive their commands", () => {
     });
   });
 
+  test("one that is deleted at its start does not exist, and nothing else is said", async () => {
+    await during(async (op) => {
+      await create(op, "one");
+      const { layout } = engine;
+      const launch = async (log: string) => {
+        await deleteWorkspace(op, layout, "one", { force: true });
+        await writeFile(log, "");
+        return await engine.launch(log);
+      };
+      await expect(startWorkspace(op, { layout, launch }, "one")).rejects.toMatchObject({
+        code: "workspace_not_found",
+      });
+    });
+  });
+
+  test("one that never ran is as it was made, and that was not in 1970", async () => {
+    await during((op) => create(op, "one"));
+    const { record, current } = await inspectWorkspace(engine.layout, "one");
+    expect(current.changedAt).toBe(record.createdAt);
+  });
+
   test("of two workspaces of one name one is made", async () => {
     await during(async (op) => {
       const both = await Promise.allSettled([create(op, "one"), create(op, "one")]);

@@ -34,7 +34,13 @@ export async function startWorkspace(
   await collectLeases(op, layout);
   const { change = {}, fromSnapshot: tag } = options;
   const order = { from: tag === undefined ? null : { workspace: name, tag }, change, run: null };
-  await launchHolder(op, layout, name, order, launch, options);
+  try {
+    await launchHolder(op, layout, name, order, launch, options);
+  } catch (error) {
+    // Deleted in the meantime, it fails for the lack of whatever is looked at first.
+    await requireRecord(layout, name);
+    throw error;
+  }
   return await attachWorkspace(op, layout, name);
 }
 

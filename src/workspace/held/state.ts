@@ -5,7 +5,7 @@ import type { ErrorJson } from "../../base/error-json.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import { listLeases } from "../../host/lease.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
-import { homeOf } from "./record.ts";
+import { homeOf, readRecord } from "./record.ts";
 
 /** Where a workspace is in its life. */
 export const workspaceStates = [
@@ -106,18 +106,18 @@ function abandoned(note: StateNote): StateNote {
 async function readNote(layout: StateLayout, name: string): Promise<StateNote> {
   const path = join(homeOf(layout, name), stateFile);
   const text = await readFile(path, "utf8").catch(() => null);
-  if (text === null) return prepared;
+  if (text === null) return await untold(layout, name);
   try {
     return noteSchema.parse(JSON.parse(text));
   } catch {
-    return { ...prepared, state: "failed", reason: `File "${path}" is damaged` };
+    const reason = `File "${path}" is damaged`;
+    return { ...(await untold(layout, name)), state: "failed", reason };
   }
 }
 
-const prepared: StateNote = {
-  state: "prepared",
-  reason: null,
-  error: null,
-  changedAt: new Date(0).toISOString(),
-  startedAt: null,
-};
+/** Of a workspace that no process has held yet: it is as it was made. */
+async function untold(layout: StateLayout, name: string): Promise<StateNote> {
+  const record = await readRecord(layout, name).catch(() => null);
+  const changedAt = record?.createdAt ?? new Date(0).toISOString();
+  return { state: "prepared", reason: null, error: null, changedAt, startedAt: null };
+}
