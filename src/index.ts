@@ -110,7 +110,9 @@ export {
   createWorkspace,
   deleteWorkspace,
   deleteWorkspaceSnapshot,
+  eventsOf,
   followConsole,
+  followEvents,
   haltWorkspace,
   imagesInUse,
   inspectWorkspace,
@@ -123,14 +125,17 @@ export {
   startSaved,
   startWorkspace,
   waitWorkspace,
+  withGuestOf,
   workspaceStats,
 } from "./workspace/held/door.ts";
+export type { LifecycleEvent } from "./workspace/held/events.ts";
 export { listWorkspaces } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
 export type { Artifact, CollectedOutputs, Omission } from "./workspace/outputs.ts";
 export { powerOnAgain } from "./workspace/power-again.ts";
 export { type PublishedPorts, publishPorts } from "./workspace/published-ports.ts";
+export type { ReachableGuest } from "./workspace/reachable-guest.ts";
 export { manifestJson, resultJson } from "./workspace/result-json.ts";
 export {
   buildPlanTemplate,

@@ -55,6 +55,8 @@ export interface RunPlanOptions
    * `deleteWorkspace` ends it. A run that is interrupted or fails leaves none.
    */
   readonly keepRunning?: boolean | undefined;
+  /** With `keepRunning`: power it off when nobody has used it for so long; 0: never, the default. */
+  readonly ttlSeconds?: number | undefined;
 }
 
 /**

@@ -54,8 +54,14 @@ export const catalogue: readonly CatalogueEntry[] = [
   {
     name: "cp",
     aliases: [],
-    summary: "Copy files between this host and a running workspace",
+    summary: "Copy files between this host and a workspace",
     load: () => import("./commands/cp.ts"),
+  },
+  {
+    name: "artifact",
+    aliases: ["artifacts"],
+    summary: "List what a workspace declares to give and take, and fetch it",
+    load: () => import("./commands/artifact.ts"),
   },
   {
     name: "status",
@@ -74,6 +80,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     aliases: [],
     summary: "Show the console of a workspace's guest",
     load: () => import("./commands/logs.ts"),
+  },
+  {
+    name: "events",
+    aliases: [],
+    summary: "Show the states that a workspace has been in",
+    load: () => import("./commands/events.ts"),
   },
   {
     name: "result",
@@ -221,21 +233,27 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
 ];
 
-/** Commands of the interface contract that this release does not have yet. */
-export const plannedCommands: readonly string[] = [
-  "apply",
-  "artifact",
-  "artifacts",
-  "commit",
-  "contract",
-  "events",
-  "init",
-  "model",
-  "perf",
-  "quarantine",
-  "registry",
-  "resize",
-  "serve",
-  "supervise",
-  "volume",
-];
+/** Commands of the interface contract that this release does not have, and what there is instead. */
+export const plannedCommands: ReadonlyMap<string, string> = new Map([
+  [
+    "apply",
+    "Make another workspace (microagent create NAME --file microagent.yaml), or change one start (microagent start NAME --memory MiB --cpus N)",
+  ],
+  [
+    "commit",
+    "microagent snapshot create NAME --tag TAG keeps the whole machine, microagent clone NAME COPY its disk",
+  ],
+  ["contract", ""],
+  ["init", ""],
+  ["model", ""],
+  ["perf", ""],
+  [
+    "quarantine",
+    "microagent pause NAME freezes it, microagent snapshot create NAME keeps it, microagent kill NAME --reason TEXT ends it",
+  ],
+  ["registry", "Credentials come from config.json and its helpers, as docker login leaves them"],
+  ["resize", "Make another workspace with the size: microagent create NAME --size-mib MiB"],
+  ["serve", ""],
+  ["supervise", "Loop around: microagent start NAME --wait (exit code 1 when it has failed)"],
+  ["volume", "microagent cp brings files in and out, also while the workspace does not run"],
+]);

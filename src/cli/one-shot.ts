@@ -7,6 +7,7 @@ import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
 import { addRunFlags, readRunFlags } from "./run-flags.ts";
 import { endingCodes, type Terminal } from "./terminal.ts";
+import { ttlFlag, ttlOption } from "./ttl-option.ts";
 
 /** `dispatch` and `run`: the same run, named differently. */
 export function defineOneShot(
@@ -20,15 +21,21 @@ export function defineOneShot(
     "--keep-running",
     "Leave the machine up for microagent exec, until microagent delete",
   );
+  command.option(...ttlOption);
   command
     .passThroughOptions()
     .action(
       async (image: string | undefined, words: string[], options: Record<string, unknown>) => {
         refuseOptionAsCommand(words[0], surface);
-        const { keepRunning, ...rest } = options;
+        const { keepRunning, ttl, ...rest } = options;
+        const ttlSeconds = ttlFlag(ttl);
+        if (ttlSeconds !== undefined && keepRunning !== true) {
+          throw new MicroagentError("usage", "Flag --ttl wants --keep-running: nothing else stays");
+        }
         const given = readRunFlags(rest, image, words);
         if (!namesSomething(given)) throw nothingToRun(surface);
-        await runOneShot(terminal, surface, given, keepRunning === true);
+        const staying = { keepRunning: keepRunning === true, ttlSeconds };
+        await runOneShot(terminal, surface, given, staying);
       },
     );
 }
@@ -66,7 +73,7 @@ async function runOneShot(
   terminal: Terminal,
   surface: "dispatch" | "run",
   given: ReturnType<typeof readRunFlags>,
-  keepRunning: boolean,
+  staying: { readonly keepRunning: boolean; readonly ttlSeconds: number | undefined },
 ): Promise<void> {
   const engine = await import("../index.ts");
   const plan = await engine.planRun(surface, given.flags, given.file);
@@ -79,7 +86,7 @@ async function runOneShot(
   try {
     const result = await engine.runPlan(plan, {
       stateDir: given.stateDir,
-      keepRunning,
+      ...staying,
       signal: interruption.signal,
       onProgress: view.listener,
       onOutput: terminal.json
@@ -99,7 +106,7 @@ async function runOneShot(
       const suggestion = result.audit === null ? null : engine.suggestAllow(plan, result.audit);
       const egress = egressReceipt(result, suggestion, plan.specFile);
       await terminal.writeErr(receiptText(result, terminal, egress));
-      if (keepRunning && result.keptAt !== null) {
+      if (staying.keepRunning && result.keptAt !== null) {
         const name = result.workspace;
         await terminal.writeErr(
           `${name} stays up: microagent exec ${name} -- PROGRAM, and microagent delete ${name} --force

@@ -112,13 +112,18 @@ Exit codes: the guest's own; 1 failure, 2 usage, 75 worth a retry, 124 timeout, 
       module.define(command, terminal);
     }
   }
-  if (wanted !== undefined && plannedCommands.includes(wanted)) {
+  const instead = wanted === undefined ? undefined : plannedCommands.get(wanted);
+  if (wanted !== undefined && instead !== undefined) {
     const json = asksForJson(argv, terminal.environment.MICROAGENT_OUTPUT);
     terminal.json = json || argv.includes("--json");
     throw new MicroagentError(
       "not_supported_yet",
       `Command "${wanted}" is not supported yet by this release`,
-      { hint: "microagent --help lists what there is; docs/spec-file.md what is planned" },
+      {
+        hint:
+          instead ||
+          "microagent --help lists what there is; docs/workspaces.md and docs/spec-file.md what is planned",
+      },
     );
   }
   return program;

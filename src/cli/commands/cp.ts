@@ -1,11 +1,6 @@
-import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
-import type { AttachedWorkspace, Op } from "../../index.ts";
-import { jsonText } from "../render/json-text.ts";
-import { printable } from "../render/printable.ts";
+import { copyIn, copyOut, tellCopied } from "../copy-files.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -23,8 +18,9 @@ export function define(command: Command, terminal: Terminal): void {
     .addHelpText(
       "after",
       `
-Copies a file or a directory between this host and a running workspace. Into the guest, it belongs to root there; out of it come
-regular files and directories only. A target that is a directory, or ends with "/", takes the source under its own name.
+Copies a file or a directory between this host and a workspace. Into the guest, it belongs to root there; out of it come
+regular files and directories only. A target that is a directory, or ends with "/", takes the source under its own name. A workspace
+that does not run is booted for the time of the copy, without network, secrets, setup and command; its state stays what it was.
 
 Examples:
   microagent cp ./report.py dev:/app/report.py
@@ -41,66 +37,18 @@ Examples:
         );
       }
       const engine = await import("../../index.ts");
-      const layout = engine.stateLayout(options);
+      const opened = engine.createEngine(engine.stateLayout(options));
       const name = (source ?? target)?.workspace ?? "";
-      const copied = await withProgress(terminal, "cp", async (op) => {
-        await using workspace = await engine.attachWorkspace(op, layout, name);
-        return source === null
-          ? await copyIn(op, workspace, from, target?.path ?? "")
-          : await copyOut(op, workspace, source.path, to);
-      });
-      const document = { ok: true, workspace: name, source: from, target: copied.target };
-      const skipped = copied.skipped.map(({ path, reason }) => ({ path, reason }));
-      if (terminal.json) {
-        await terminal.writeOut(jsonText({ ...document, skipped }));
-        return;
-      }
-      for (const { path, reason } of skipped) {
-        await terminal.writeErr(printable(`warning: ${path} was left out: ${reason}\n`));
-      }
+      const copied = await withProgress(terminal, "cp", (op) =>
+        engine.withGuestOf(op, opened, name, (guest) =>
+          source === null
+            ? copyIn(op, guest, from, target?.path ?? "")
+            : copyOut(op, guest, source.path, to),
+        ),
+      );
+      const at = source === null ? `${name}:${copied.target}` : copied.target;
+      await tellCopied(terminal, { ok: true, workspace: name, source: from, target: at }, copied);
     });
-}
-
-interface Copied {
-  readonly target: string;
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
-}
-
-async function copyIn(
-  op: Op,
-  workspace: AttachedWorkspace,
-  hostPath: string,
-  guestPath: string,
-): Promise<Copied> {
-  const { copyIntoGuest } = await import("../../index.ts");
-  const there = await workspace.stat(op, guestPath).catch(() => null);
-  const into = guestPath.endsWith("/") || (there?.type === "dir" && !(await isDirectory(hostPath)));
-  const path = into ? join(guestPath, basename(hostPath)) : guestPath;
-  await copyIntoGuest(op, workspace, hostPath, path);
-  return { target: `${workspace.name}:${path}`, skipped: [] };
-}
-
-async function copyOut(
-  op: Op,
-  workspace: AttachedWorkspace,
-  guestPath: string,
-  hostPath: string,
-): Promise<Copied> {
-  const { copyOutOfGuest } = await import("../../index.ts");
-  const { type } = await workspace.stat(op, guestPath);
-  const into = hostPath.endsWith("/") || (type !== "dir" && (await isDirectory(hostPath)));
-  const path = into ? join(hostPath, basename(guestPath)) : hostPath;
-  const { filesMax, bytesMax } = limits.outputs;
-  const caps = { maxEntries: filesMax, maxBytes: bytesMax };
-  const { skipped } = await copyOutOfGuest(op, workspace, guestPath, path, caps);
-  return { target: path, skipped };
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (facts) => facts.isDirectory(),
-    () => false,
-  );
 }
 
 function guestPlace(text: string): GuestPlace | null {

@@ -5,6 +5,7 @@ import { jsonText } from "../render/json-text.ts";
 import { statusText } from "../render/status.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
 import type { Terminal } from "../terminal.ts";
+import { ttlFlag, ttlOption } from "../ttl-option.ts";
 import { withProgress } from "../with-progress.ts";
 import { workspaceStatus } from "../workspace-status.ts";
 
@@ -12,7 +13,8 @@ export function define(command: Command, terminal: Terminal): void {
   command
     .argument("[name]", "Name of the new workspace")
     .option("--from-snapshot <workspace:tag>", "Start it from a saved machine of another workspace")
-    .option("--start", "Start it at once");
+    .option("--start", "Start it at once")
+    .option(...ttlOption);
   addRunFlags(command);
   command
     .addHelpText(
@@ -28,7 +30,8 @@ Examples:
   microagent create twin --from-snapshot dev:ready`,
     )
     .action(async (given: string | undefined, options: Record<string, unknown>) => {
-      const { fromSnapshot, start, ...rest } = options;
+      const { fromSnapshot, start, ttl, ...rest } = options;
+      const ttlSeconds = ttlFlag(ttl);
       const { flags, file, stateDir, dryRun } = readRunFlags(rest, undefined, []);
       const engine = await import("../../index.ts");
       const opened = engine.createEngine(engine.stateLayout({ stateDir }));
@@ -37,7 +40,7 @@ Examples:
         refuseOthers(flags);
         const from = snapshotName(fromSnapshot);
         await withProgress(terminal, "create", async (op) => {
-          const workspace = await engine.startFromSnapshot(op, opened, from, name);
+          const workspace = await engine.startFromSnapshot(op, opened, from, name, { ttlSeconds });
           workspace.close();
           await show(terminal, await workspaceStatus(op, opened.layout, name));
         });
@@ -53,7 +56,7 @@ Examples:
       }
       await withProgress(terminal, "create", async (op) => {
         for (const text of plan.notes) op.report({ kind: "note", text });
-        await engine.createWorkspace(op, opened, plan);
+        await engine.createWorkspace(op, opened, plan, { ttlSeconds });
         if (start === true) {
           const onOutput = (_stream: string, data: Uint8Array) => terminal.writeErr(data);
           (await engine.startWorkspace(op, opened, plan.name, { onOutput })).close();

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { MicroagentError } from "../../base/errors.ts";
 import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
 import { jsonText } from "../render/json-text.ts";
@@ -107,7 +108,13 @@ export function define(command: Command, terminal: Terminal): void {
       });
       if (terminal.json) await print({ images: removed });
       for (const each of terminal.json ? [] : removed) {
-        await terminal.writeOut(`${each.deleted ? "removed" : "not there"}: ${each.image_ref}\n`);
+        if (each.deleted) await terminal.writeOut(`removed: ${each.image_ref}\n`);
+      }
+      const unknown = removed.filter((each) => !each.deleted).map((each) => `"${each.image_ref}"`);
+      if (unknown.length > 0) {
+        throw new MicroagentError("image_not_found", `No image is named ${unknown.join(", ")}`, {
+          hint: "See what there is with: microagent image list",
+        });
       }
     });
 

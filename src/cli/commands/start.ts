@@ -5,6 +5,7 @@ import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-w
 import { jsonText } from "../render/json-text.ts";
 import { statusText } from "../render/status.ts";
 import type { Terminal } from "../terminal.ts";
+import { ttlFlag, ttlOption } from "../ttl-option.ts";
 import { waitAndTell } from "../wait-and-tell.ts";
 import { withProgress } from "../with-progress.ts";
 import { workspaceStatus } from "../workspace-status.ts";
@@ -14,6 +15,7 @@ interface StartOptions extends WorkspaceOptions {
   readonly cpus?: string;
   readonly kernel?: string;
   readonly fromSnapshot?: string;
+  readonly ttl?: string;
   readonly wait?: true;
   readonly waitTimeout?: string;
 }
@@ -23,6 +25,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--memory <MiB>", "Guest memory, for this start")
     .option("--cpus <n>", "Virtual CPUs, for this start")
     .option("--kernel <name|path>", "Guest kernel, for this start")
+    .option(...ttlOption)
     .option("--from-snapshot <tag>", "Go back to a snapshot of it, memory and disk")
     .option("--wait", "Wait until the workspace has ended")
     .option("--wait-timeout <duration>", "Bound on that")
@@ -43,6 +46,7 @@ Examples:
         ...(memory === undefined ? {} : { memoryMib: countFlag("--memory", memory) }),
         ...(cpus === undefined ? {} : { cpus: countFlag("--cpus", cpus) }),
         ...(kernel === undefined ? {} : { kernel }),
+        ttlSeconds: ttlFlag(options.ttl),
       };
       const waitMs = waitTimeout === undefined ? null : durationFlag("--wait-timeout", waitTimeout);
       const engine = await import("../../index.ts");

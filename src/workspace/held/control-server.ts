@@ -19,6 +19,8 @@ export interface ControlHost {
   complete(request: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
   /** A stream of the guest's agent, the request sent. */
   relay(op: Op, request: Readonly<Record<string, unknown>>): Promise<ChannelStream>;
+  /** Somebody uses the guest until the returned function is called. */
+  begin(): () => void;
   /** One of the verbs; the reply's fields. */
   control(op: Op, verb: ControlVerb): Promise<Readonly<Record<string, unknown>>>;
 }
@@ -106,7 +108,12 @@ export class ControlServer {
         timeoutMs: limits.held.firstLineMs,
       });
       reader.release();
-      await this.#answer(op, stream, line);
+      const used = this.#host.begin();
+      try {
+        await this.#answer(op, stream, line);
+      } finally {
+        used();
+      }
     } catch {
       stream.reset();
     } finally {

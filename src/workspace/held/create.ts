@@ -11,7 +11,6 @@ import { captureFiles } from "../../spec/capture-files.ts";
 import { hostnameFrom } from "../../spec/merge.ts";
 import type { RunPlan } from "../../spec/plan.ts";
 import { unsupportedError } from "../../spec/unsupported.ts";
-import type { DiskAttachment } from "../../supervisor/port.ts";
 import type { Engine } from "../engine.ts";
 import { checkHostRoom } from "../host-room.ts";
 import { prepare } from "../prepare.ts";
@@ -34,7 +33,7 @@ export async function createWorkspace(
   op: Op,
   engine: Engine,
   plan: RunPlan,
-  durability: DiskAttachment["durability"] = "durable",
+  options: { readonly ttlSeconds?: number | undefined } = {},
 ): Promise<WorkspaceRecord> {
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
@@ -51,7 +50,8 @@ export async function createWorkspace(
       files: await keepCaptured(layout, plan.name, captured),
       imageDigest: image.digest,
       isSetUp: captured.setup.length === 0,
-      durability,
+      durability: "durable",
+      ttlSeconds: options.ttlSeconds ?? 0,
     });
   });
 }
@@ -64,6 +64,7 @@ export async function reserveWorkspace(
   op: Op,
   layout: StateLayout,
   plan: RunPlan,
+  ttlSeconds = 0,
 ): Promise<WorkspaceRecord> {
   return await claim(op, layout, plan.name, async () => {
     const provenance = { ...plan.provenance, command: "default" as const };
@@ -78,6 +79,7 @@ export async function reserveWorkspace(
         isSetUp: false,
         // It is to last for a job, not for the next power cut.
         durability: "disposable",
+        ttlSeconds,
       },
     );
   });

@@ -3,6 +3,8 @@
  * wait for the code.
  */
 
+import type { LifecycleEvent } from "./events.ts";
+
 /** Makes a workspace of a plan, and starts nothing. */
 export const createWorkspace: typeof import("./create.ts").createWorkspace = async (...args) => {
   const held = await import("./create.ts");
@@ -120,3 +122,25 @@ export const workspaceStats: typeof import("./stats.ts").workspaceStats = async 
   const held = await import("./stats.ts");
   return await held.workspaceStats(...args);
 };
+
+/** Does some work with the guest of a workspace, whether it runs or not. */
+export async function withGuestOf<T>(
+  ...args: Parameters<typeof import("./at-rest.ts").withGuestOf<T>>
+): Promise<T> {
+  const held = await import("./at-rest.ts");
+  return await held.withGuestOf<T>(...args);
+}
+
+/** A workspace's history. */
+export const eventsOf: typeof import("./events.ts").eventsOf = async (...args) => {
+  const held = await import("./events.ts");
+  return await held.eventsOf(...args);
+};
+
+/** A workspace's history as it goes on. */
+export async function followEvents(
+  ...args: Parameters<typeof import("./events.ts").followEvents>
+): Promise<AsyncGenerator<LifecycleEvent>> {
+  const held = await import("./events.ts");
+  return held.followEvents(...args);
+}

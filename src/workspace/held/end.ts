@@ -6,9 +6,10 @@ import { withLock } from "../../host/lock.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import { attachWorkspace, haltMs } from "./attach.ts";
 import { removeHome } from "./create.ts";
+import { noteState } from "./events.ts";
 import { lockOf } from "./held-dir.ts";
 import { homeOf, readRecord, requireRecord } from "./record.ts";
-import { type CurrentState, currentState, liveStates, writeState } from "./state.ts";
+import { type CurrentState, currentState, liveStates } from "./state.ts";
 import { wrongState } from "./wrong-state.ts";
 
 const pollMs = 50;
@@ -61,7 +62,7 @@ export async function killWorkspace(
     await killHolder(op, layout, name);
     const changedAt = new Date(realClock.now()).toISOString();
     const { startedAt } = before;
-    await writeState(layout, name, { state: "stopped", reason, error: null, changedAt, startedAt });
+    await noteState(layout, name, { state: "stopped", reason, error: null, changedAt, startedAt });
   }
   return await currentState(layout, name);
 }

@@ -9,6 +9,7 @@ import type { Engine } from "../engine.ts";
 import { machineEnded } from "../machine-failure.ts";
 import type { Termination } from "../termination.ts";
 import type { ControlHost, ControlVerb } from "./control-server.ts";
+import { Idleness } from "./idleness.ts";
 import type { WorkspaceRecord } from "./record.ts";
 import { type StartedMachine, snapshotsDir } from "./start-machine.ts";
 import type { StateNote, WorkspaceState } from "./state.ts";
@@ -42,6 +43,7 @@ export class HeldMachine implements ControlHost {
   /** What the end is to be called, once somebody has asked for it. */
   #wanted: Outcome | null = null;
   #isOver = false;
+  readonly #idleness: Idleness;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -56,6 +58,7 @@ export class HeldMachine implements ControlHost {
     this.#started = started;
     this.#record = record;
     this.#note = note;
+    this.#idleness = new Idleness(op.clock);
     this.ended = started.workspace.exit.then((exit) => {
       this.#isOver = true;
       return this.#wanted ?? outcomeOf(exit);
@@ -86,6 +89,19 @@ export class HeldMachine implements ControlHost {
 
   async relay(op: Op, request: Readonly<Record<string, unknown>>): Promise<ChannelStream> {
     return await this.#started.workspace.agent.relay(op, request);
+  }
+
+  begin(): () => void {
+    return this.#idleness.begin();
+  }
+
+  /** Powers the machine off once nobody has used it for so long. */
+  endWhenIdle(seconds: number): void {
+    void this.#idleness.lasted(this.#op, seconds * 1000).then(
+      () => this.haltOrKill(`Nobody used it for ${seconds} s`),
+      // It has ended before.
+      () => {},
+    );
   }
 
   control(_op: Op, verb: ControlVerb): Promise<Readonly<Record<string, unknown>>> {

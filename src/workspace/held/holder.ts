@@ -10,6 +10,7 @@ import type { DispatchResult } from "../dispatch.ts";
 import type { Engine } from "../engine.ts";
 import type { OutputSink } from "../run-command.ts";
 import { ControlServer } from "./control-server.ts";
+import { noteState } from "./events.ts";
 import { type Hold, takeHold } from "./held-dir.ts";
 import { HeldMachine } from "./held-machine.ts";
 import type { RunOrder, StartOrder } from "./order.ts";
@@ -22,7 +23,7 @@ import {
   writeRecord,
 } from "./record.ts";
 import { type StartedMachine, startMachine } from "./start-machine.ts";
-import { type StateNote, type WorkspaceState, writeState } from "./state.ts";
+import type { StateNote, WorkspaceState } from "./state.ts";
 
 export const socketFile = "control.sock";
 
@@ -63,7 +64,7 @@ export async function holdWorkspace(
     const changedAt = new Date(realClock.now()).toISOString();
     const whole = { state, reason: null, error: null, changedAt, startedAt, ...more };
     // One after the other: the last word is the last one on the disk.
-    const writing = written.then(() => writeState(layout, name, whole));
+    const writing = written.then(() => noteState(layout, name, whole));
     written = writing.catch(() => {});
     return writing;
   };
@@ -105,6 +106,8 @@ export async function holdWorkspace(
     await starter.onReady();
     // A saved machine has its workload in it already, and a run has had it.
     if (order.from === null && order.run === null) held.startWorkload();
+    const ttlSeconds = order.change.ttlSeconds ?? record.ttlSeconds ?? 0;
+    if (ttlSeconds > 0) held.endWhenIdle(ttlSeconds);
   } catch (error) {
     await machine.run();
     await failed(error);

@@ -10,9 +10,9 @@ import { snapshotWorkspace } from "../templates/snapshots.ts";
 import { findSaved } from "../templates/store.ts";
 import type { Workspace } from "../workspace.ts";
 import { createBeside } from "./create.ts";
+import { noteState } from "./events.ts";
 import type { WorkspaceRecord } from "./record.ts";
 import { snapshotsDir } from "./start-machine.ts";
-import { writeState } from "./state.ts";
 
 /** The name under which a machine is kept, and why. */
 export interface Keeping {
@@ -80,7 +80,7 @@ async function shareDisks(from: string, manifest: Manifest, to: string): Promise
 
 async function noteKept(op: Op, layout: StateLayout, name: string, reason: string): Promise<void> {
   const changedAt = new Date(op.clock.now()).toISOString();
-  await writeState(layout, name, {
+  await noteState(layout, name, {
     state: "halted",
     reason,
     error: null,

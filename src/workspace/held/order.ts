@@ -31,6 +31,8 @@ export interface StartChange {
   readonly memoryMib?: number | undefined;
   readonly cpus?: number | undefined;
   readonly kernel?: string | undefined;
+  /** As in a workspace's record. */
+  readonly ttlSeconds?: number | undefined;
 }
 
 const directories = z.array(z.object({ hostPath: z.string(), guestPath: z.string() }));
@@ -55,6 +57,7 @@ const orderSchema: z.ZodType<Order> = z.object({
       memoryMib: z.number().optional(),
       cpus: z.number().optional(),
       kernel: z.string().optional(),
+      ttlSeconds: z.number().optional(),
     }),
     run: z.object({ directoriesIn: directories, directoriesOut: directories }).nullable(),
   }),

@@ -29,6 +29,8 @@ export interface WorkspaceRecord {
   /** Below the workspace's directory: what belongs to its machine. */
   readonly machineDir: string;
   readonly durability: DiskAttachment["durability"];
+  /** It is powered off when nobody has used it for so long; 0, or not given: never. */
+  readonly ttlSeconds?: number | undefined;
 }
 
 export interface CapturedPlace {

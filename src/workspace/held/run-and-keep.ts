@@ -24,7 +24,7 @@ export async function runAndKeep(
   engine: Engine,
   plan: RunPlan,
   hooks: DispatchHooks,
-  extras: RunExtras,
+  extras: RunExtras & { readonly ttlSeconds?: number | undefined },
 ): Promise<DispatchResult> {
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
@@ -32,7 +32,7 @@ export async function runAndKeep(
   for (const text of plan.notes) hooks.onProgress?.({ kind: "note", path: "dispatch", text });
   const { op, end } = startOp("dispatch", {});
   try {
-    const name = await reserve(op, engine, plan);
+    const name = await reserve(op, engine, plan, extras.ttlSeconds);
     let stays = false;
     try {
       const told = await underHolder(op, engine, name, hooks, extras);
@@ -47,13 +47,18 @@ export async function runAndKeep(
 }
 
 /** A name that comes with the file says what is run, and the file may well run twice at once. */
-async function reserve(op: Op, engine: Engine, plan: RunPlan): Promise<string> {
+async function reserve(
+  op: Op,
+  engine: Engine,
+  plan: RunPlan,
+  ttlSeconds: number | undefined,
+): Promise<string> {
   try {
-    return (await reserveWorkspace(op, engine.layout, plan)).name;
+    return (await reserveWorkspace(op, engine.layout, plan, ttlSeconds)).name;
   } catch (error) {
     const isTaken = isMicroagentError(error) && error.code === "name_taken";
     if (!isTaken || plan.provenance.name !== "spec") throw error;
-    return (await reserveWorkspace(op, engine.layout, planBeside(plan))).name;
+    return (await reserveWorkspace(op, engine.layout, planBeside(plan), ttlSeconds)).name;
   }
 }
 

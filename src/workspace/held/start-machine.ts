@@ -69,7 +69,8 @@ export async function startMachine(
   return { workspace, request };
 }
 
-async function bootFromDisk(
+/** Boots the disk that a workspace has. `image_digest_mismatch` when its image is another one by now. */
+export async function bootFromDisk(
   op: Op,
   engine: Engine,
   record: WorkspaceRecord,

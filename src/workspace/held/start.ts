@@ -59,11 +59,18 @@ export async function startFromSnapshot(
   engine: Pick<Engine, "layout" | "launch">,
   from: SnapshotName,
   name: string,
-  options: LaunchOptions = {},
+  options: LaunchOptions & { readonly ttlSeconds?: number | undefined } = {},
 ): Promise<AttachedWorkspace> {
   const { layout, launch } = engine;
+  const { ttlSeconds } = options;
   const source = await requireRecord(layout, from.workspace);
-  await createBeside(op, layout, { ...source, isSetUp: true }, name, withFreePorts);
+  await createBeside(
+    op,
+    layout,
+    { ...source, isSetUp: true, ttlSeconds: ttlSeconds ?? source.ttlSeconds },
+    name,
+    withFreePorts,
+  );
   try {
     await launchHolder(op, layout, name, { from, change: {}, run: null }, launch, options);
     return await attachWorkspace(op, layout, name);

@@ -117,6 +117,50 @@ describe("the life of a workspace, as commands", () => {
     expect(await machinesOf(bench.stateDir)).toEqual([]);
   });
 
+  test("that is stopped gives and takes files all the same, and tells its history", async () => {
+    expect((await create("rest", "--output", "report=/work/report", "--exec", "exit 3")).code).toBe(
+      0,
+    );
+    await writeFile(join(dir, "report"), "from here");
+    // Before it ever ran, and after it failed.
+    expect((await cli("cp", "report", "rest:/work/report")).code).toBe(0);
+    expect((await json("status", "rest")).state).toBe("prepared");
+    expect((await cli("start", "rest", "--wait", "--wait-timeout", "60s")).code).toBe(1);
+    expect(await json("artifact", "rest")).toMatchObject({
+      artifacts: { ingress: [], egress: [{ name: "report", path: "/work/report" }] },
+    });
+    const got = await cli("artifact", "get", "rest", "report", "got");
+    expect(got).toMatchObject({ code: 0, stdout: "" });
+    expect(await readFile(join(dir, "got"), "utf8")).toBe("from here");
+    expect((await cli("artifact", "get", "rest", "other", "got")).stderr).toContain(
+      'declares no output "other", wanted one of "report"',
+    );
+    expect((await cli("cp", "rest:/nowhere", "got")).code).toBe(1);
+    const told = await json("events", "rest");
+    expect(told.events).toMatchObject([
+      { state: "prepared" },
+      { state: "starting" },
+      { state: "running" },
+      { state: "failed", detail: "Its command ended with exit code 3" },
+    ]);
+    const followed = await cli("--json", "events", "rest", "--follow");
+    expect(followed.stdout.trim().split("\n")).toHaveLength(4);
+    expect((await cli("delete", "rest")).code).toBe(0);
+    expect(await machinesOf(bench.stateDir)).toEqual([]);
+  });
+
+  test("that nobody uses is powered off when its time is over, and not while somebody does", async () => {
+    expect((await create("idle", "--ttl", "3s", "--start")).code).toBe(0);
+    expect((await cli("exec", "idle", "--", "sleep", "5")).code).toBe(0);
+    expect((await cli("wait", "idle", "--timeout", "60s")).stdout).toContain("idle: halted");
+    expect((await json("status", "idle")).event).toMatchObject({
+      detail: "Nobody used it for 3 s",
+    });
+    expect((await cli("start", "idle", "--ttl", "0")).code).toBe(0);
+    expect((await cli("delete", "idle", "--force")).code).toBe(0);
+    expect((await cli("run", "--ttl", "5", bench.image, "true")).code).toBe(2);
+  });
+
   test("as the shell of a CI step", async () => {
     expect((await create("ci", "--start")).code).toBe(0);
     const script = join(dir, "step.sh");

@@ -195,3 +195,28 @@ test("foreign text in notes reaches a terminal without control characters", () =
   });
   expect(heard.err).toBe("warning: bad \ufffd]0;title\ufffd\n");
 });
+
+test.each([
+  ["quarantine", "microagent pause"],
+  ["commit", "microagent snapshot create"],
+  ["apply", "microagent create"],
+  ["resize", "--size-mib"],
+  ["supervise", "microagent start NAME --wait"],
+])('the command "%s" of the contract, which is not there, says what is', async (name, instead) => {
+  const { code, err } = await run([name, "dev"]);
+  expect(code).toBe(1);
+  expect(err).toContain(`Command "${name}" is not supported yet`);
+  expect(err).toContain(instead);
+});
+
+test("removing an image that is not there is an error that names it", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "images-"));
+  try {
+    const { code, out, err } = await run(["image", "rm", "example.test/none", "--state-dir", dir]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain('No image is named "example.test/none:latest"');
+    expect(err).toContain("microagent image list");
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,74 @@
+import { stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { limits } from "../base/limits.ts";
+import type { Op, ReachableGuest } from "../index.ts";
+import { jsonText } from "./render/json-text.ts";
+import { printable } from "./render/printable.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface Skipped {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** Where a copy went, and what of it was left out. */
+export interface Copied {
+  readonly target: string;
+  readonly skipped: readonly Skipped[];
+}
+
+/** Copies a host file or directory into a guest. */
+export async function copyIn(
+  op: Op,
+  guest: ReachableGuest,
+  hostPath: string,
+  guestPath: string,
+): Promise<Copied> {
+  const { copyIntoGuest } = await import("../index.ts");
+  const there = await guest.agent.stat(op, guestPath).catch(() => null);
+  const into = guestPath.endsWith("/") || (there?.type === "dir" && !(await isDirectory(hostPath)));
+  const path = into ? join(guestPath, basename(hostPath)) : guestPath;
+  await copyIntoGuest(op, guest, hostPath, path);
+  return { target: path, skipped: [] };
+}
+
+/** Copies regular files and directories out of a guest. */
+export async function copyOut(
+  op: Op,
+  guest: ReachableGuest,
+  guestPath: string,
+  hostPath: string,
+): Promise<Copied> {
+  const { copyOutOfGuest } = await import("../index.ts");
+  const asked = guest.agent.stat(op, guestPath);
+  const { type } = await guest.explaining("looking at a file", asked);
+  const into = hostPath.endsWith("/") || (type !== "dir" && (await isDirectory(hostPath)));
+  const path = into ? join(hostPath, basename(guestPath)) : hostPath;
+  const { filesMax, bytesMax } = limits.outputs;
+  const caps = { maxEntries: filesMax, maxBytes: bytesMax };
+  const { skipped } = await copyOutOfGuest(op, guest, guestPath, path, caps);
+  return { target: path, skipped };
+}
+
+/** Tells of a copy: all of it as JSON, to people only what was left out. */
+export async function tellCopied(
+  terminal: Terminal,
+  document: Readonly<Record<string, unknown>>,
+  { skipped }: Copied,
+): Promise<void> {
+  if (terminal.json) {
+    const left = skipped.map(({ path, reason }) => ({ path, reason }));
+    await terminal.writeOut(jsonText({ ...document, skipped: left }));
+    return;
+  }
+  for (const { path, reason } of skipped) {
+    await terminal.writeErr(printable(`warning: ${path} was left out: ${reason}\n`));
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
+}
