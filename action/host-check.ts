@@ -1,5 +1,13 @@
 import { endGroup, startGroup, warning } from "@actions/core";
-import { createEngine, type Diagnosis, diagnose, mend, stateLayout, withOp } from "../src/index.ts";
+import {
+  createEngine,
+  type Diagnosis,
+  diagnose,
+  MicroagentError,
+  mend,
+  stateLayout,
+  withOp,
+} from "../src/index.ts";
 import { messageFor } from "./failure-message.ts";
 import { needsOf } from "./host-needs.ts";
 import { type BeforeKvmFix, openKvm } from "./kvm-access.ts";
@@ -38,8 +46,9 @@ export async function checkHost(
       say(`${check.verdict.padEnd(8)} ${check.id}: ${check.found}`);
     const broken = diagnosis.checks.find(({ verdict }) => verdict === "failed");
     if (broken !== undefined) {
-      const remedy = broken.remedy === null ? "" : `. Hint: ${broken.remedy.command}`;
-      throw new Error(`This host cannot run machines: ${broken.found}${remedy}`);
+      const sentence = `This host cannot run machines: ${broken.found}`;
+      const hint = broken.remedy?.command;
+      throw new MicroagentError("host_unsupported", sentence, hint === undefined ? {} : { hint });
     }
     return diagnosis;
   } finally {

@@ -20,7 +20,7 @@ import type { StepSettings } from "./settings.ts";
 import { type StepResult, withTails } from "./step-result.ts";
 
 /** Exit code of what may go better next time. */
-export const worthAnotherTry = 75;
+const worthAnotherTry = 75;
 
 /**
  * Runs the plan with the checkout in it. Its output shows as it was asked for, in a region without commands. With `keep`

@@ -30,7 +30,7 @@ import { type StepPaths, stepPaths } from "./paths.ts";
 import { readInput } from "./read-input.ts";
 import { loginToRegistry } from "./registry-login.ts";
 import { egressFacts } from "./run-facts.ts";
-import { runMachine, worthAnotherTry } from "./run-machine.ts";
+import { runMachine } from "./run-machine.ts";
 import { withinRunner } from "./runner-room.ts";
 import { say } from "./say.ts";
 import { maskSecrets, refuseSecrets, variablesOf } from "./secrets.ts";
@@ -52,8 +52,7 @@ export async function runStep(): Promise<void> {
     await run(output, cancellation.signal);
   } catch (failure) {
     const cancelled = failure instanceof CancelledError || cancellation.signal.aborted;
-    const byUser = !isMicroagentError(failure) || exitCodeOf(failure) !== worthAnotherTry;
-    const conclusion = cancelled ? "cancelled" : byUser ? "failure" : "infra-error";
+    const conclusion = cancelled ? "cancelled" : isOurs(failure) ? "infra-error" : "failure";
     setOutput("conclusion", conclusion);
     setOutput("exit-code", cancelled ? 130 : isMicroagentError(failure) ? exitCodeOf(failure) : 1);
     const message = cancelled ? new CancelledError().message : messageFor(failure);
@@ -67,6 +66,11 @@ export async function runStep(): Promise<void> {
         });
     }
   }
+}
+
+/** Not of the caller's making: another host, another time or another version of us would do. */
+function isOurs(failure: unknown): boolean {
+  return isMicroagentError(failure) && failure.blame !== "user";
 }
 
 async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {

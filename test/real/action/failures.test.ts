@@ -1,4 +1,6 @@
-import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -39,26 +41,17 @@ test("a command that takes too long is a timeout, and what it wrote comes out", 
 
 /** Cancels when the log says this; what the runner had to do is told afterwards. */
 async function cancelledAt(job: ActionJob, mark: string, inputs: Record<string, string>) {
-  let cancelled: Cancelled | null = null;
+  const cancelled: Cancelled[] = [];
   const run = await job.step(inputs, {
     onPrint: (child, printed) => {
-      if (cancelled === null && printed.includes(mark)) cancelled = cancel(child);
+      if (cancelled.length === 0 && printed.includes(mark)) cancelled.push(cancel(child));
     },
   });
-  const { signals } = cancelled ?? { signals: [] };
-  return { run, signals };
+  return { run, signals: cancelled.flatMap(({ signals }) => signals) };
 }
 
-test.each([
-  ["the host check", "::group::Host check"],
-  ["the boot", "Caches: nothing was restored"],
-  ["the run", "started"],
-])("cancelled in %s, a step ends by itself and leaves nothing", async (_phase, mark) => {
-  await using job = await bench.openJob();
-  const { run, signals } = await cancelledAt(job, mark, {
-    image: bench.image,
-    run: "echo started; sleep 1000",
-  });
+/** What is true of every step that was cancelled. */
+async function expectCancelled({ run, signals }: Awaited<ReturnType<typeof cancelledAt>>) {
   expect(signals).toEqual(["SIGINT"]);
   expect(run.exitCode, run.raw).toBe(1);
   expect(run.outputs).toMatchObject({ conclusion: "cancelled", "exit-code": "130" });
@@ -67,6 +60,62 @@ test.each([
   const post = await run.post();
   expect(post?.exitCode).toBe(0);
   expect(post?.commands.filter(({ name }) => name === "error")).toEqual([]);
+}
+
+test.each([
+  ["the host check", "::group::Host check"],
+  ["the copying of the checkout", "files of the checkout go to"],
+  ["the boot", "Caches: nothing was restored"],
+  ["setup", "setting up"],
+  ["the run", "started"],
+])("cancelled in %s, a step ends by itself and leaves nothing", async (_phase, mark) => {
+  await using job = await bench.openJob();
+  const setup = `setup: ['echo setting up; ${mark === "setting up" ? "sleep 1000" : "true"}']`;
+  await writeFile(join(job.dirs.workspace, "agent.yaml"), `image: ${bench.image}\n${setup}\n`);
+  const inputs = { file: "agent.yaml", run: "echo started; sleep 1000", workspace: "copy" };
+  await expectCancelled(await cancelledAt(job, mark, inputs));
+});
+
+test("cancelled while it fetches its image, a step ends by itself and leaves nothing", async () => {
+  await using job = await bench.openJob();
+  // It takes the question and never answers.
+  const silent = createServer((socket) => socket.on("error", () => {}));
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const cancelled: Cancelled[] = [];
+  try {
+    const run = await job.step(
+      { image: `127.0.0.1:${port}/never/answers:1`, run: "true" },
+      { onStart: (child) => silent.once("connection", () => cancelled.push(cancel(child))) },
+    );
+    await expectCancelled({ run, signals: cancelled.flatMap(({ signals }) => signals) });
+  } finally {
+    silent.close();
+  }
+});
+
+test("cancelled while it collects, a step ends by itself and its post step leaves nothing", async () => {
+  await using job = await bench.openJob();
+  const cancelled: Cancelled[] = [];
+  const run = await job.step(
+    { image: bench.image, run: "mkdir /out; truncate -s 1900M /out/big", artifacts: "out=/out" },
+    {
+      onStart: (child) => {
+        const timer = setInterval(async () => {
+          const names = await readdir(job.dirs.temp, { recursive: true }).catch(() => []);
+          if (cancelled.length > 0 || !names.some((name) => /out[^/]*\/big$/.test(name))) return;
+          cancelled.push(cancel(child));
+        }, 50);
+        child.once("close", () => clearInterval(timer));
+      },
+    },
+  );
+  expect(cancelled.flatMap(({ signals }) => signals)).toEqual(["SIGINT"]);
+  expect(run.exitCode, run.raw).toBe(1);
+  expect(run.deaf).toBe(false);
+  expect((await run.post())?.exitCode).toBe(0);
+  await rm(job.dirs.temp, { recursive: true, force: true });
 });
 
 /** Cancels when the services are asked for this. */
@@ -212,7 +261,7 @@ test("without QEMU, where nobody may install it, the step says what is wanted", 
   const run = await job.step({ image: bench.image, run: "true" }, { env: { PATH } });
   expect(run.exitCode).toBe(1);
   expect(said(run, "error")).toContain("apt-get install -y qemu-system-x86");
-  expect(run.outputs.conclusion).toBe("failure");
+  expect(run.outputs.conclusion).toBe("infra-error");
   expect((await run.post())?.exitCode).toBe(0);
 });
 
@@ -223,6 +272,31 @@ test("acceleration that is asked for by name is had or refused, never replaced",
   if (run.outputs.accel === "kvm") expect(run.exitCode).toBe(0);
   else expect(said(run, "error")).toMatch(/KVM|\/dev\/kvm/);
   expect(run.outputs.conclusion).toBe(run.exitCode === 0 ? "success" : "infra-error");
+});
+
+/** Words that run the rest where there is no `/dev/kvm`. */
+function withoutKvm(dir: string): string[] {
+  const script = [
+    `mkdir -p '${dir}' && mount -t tmpfs tmpfs '${dir}' && mkdir '${dir}/shm'`,
+    `for name in null zero full random urandom tty; do touch '${dir}'/$name && mount --bind /dev/$name '${dir}'/$name; done`,
+    `ln -s /proc/self/fd '${dir}/fd' && mount --rbind '${dir}' /dev && exec "$@"`,
+  ];
+  const words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
+  return [...words, script.join("\n"), "sh"];
+}
+
+test("where there is no KVM, it is an error to whoever wants it and emulation, said loudly, to whoever does not", async () => {
+  await using job = await bench.openJob();
+  const wrapper = withoutKvm(join(job.dirs.temp, "dev"));
+  const wanted = await job.step({ image: bench.image, run: "true", accel: "kvm" }, { wrapper });
+  expect(wanted.exitCode, wanted.raw).toBe(1);
+  expect(wanted.outputs.conclusion).toBe("infra-error");
+  expect(said(wanted, "error")).toMatch(/\/dev\/kvm/);
+  const auto = await job.step({ image: bench.image, run: "echo ran" }, { wrapper });
+  expect(auto.exitCode, auto.raw).toBe(0);
+  expect(auto.outputs.accel).toBe("tcg");
+  expect(said(auto, "warning")).toMatch(/Acceleration: tcg\. .*\/dev\/kvm/);
+  expect(auto.summary).toContain("tcg");
 });
 
 test("what may help at another try is tried once more, and says so", async () => {

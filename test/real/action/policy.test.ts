@@ -39,6 +39,29 @@ test("nothing is reachable that nobody listed, and the refusal comes with the li
   expect(strict.outputs).toMatchObject({ conclusion: "success", "exit-code": "0" });
 });
 
+test("neither plain HTTP nor a bare address is a way around the list", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({
+    image: bench.image,
+    allow: "allowed.example",
+    run: [
+      "wget -T 3 -q -O - http://denied.example/ && exit 9",
+      "wget -T 3 -q -O - http://192.0.2.1/ && exit 8",
+      "wget -T 3 -q --header 'Host: allowed.example' -O - http://192.0.2.1/ && exit 7",
+      "nc -w 3 192.0.2.1 443 < /dev/null && exit 6",
+      "nslookup denied.example 192.0.2.53 && exit 5",
+      "true",
+    ].join("\n"),
+  });
+  expect(run.exitCode, run.raw).toBe(0);
+  expect(JSON.parse(run.outputs["denied-hosts"] ?? "")).toEqual(
+    expect.arrayContaining(["denied.example", expect.stringContaining("192.0.2.1")]),
+  );
+  expect(run.outputs["egress-allowed"]).toBe("0");
+  const receipt = await readFile(run.outputs["receipt-file"] ?? "", "utf8");
+  expect(receipt).not.toContain("egress_allow");
+});
+
 test("secrets show in the guest's memory and nowhere else", async () => {
   await using job = await bench.openJob();
   const value = "s3cr3t/value+with\"quotes'and-more";
