@@ -7,6 +7,7 @@ import (
 
 	"microagent.dev/guest/internal/fault"
 	"microagent.dev/guest/internal/netmain"
+	"microagent.dev/guest/internal/sysmon"
 )
 
 const (
@@ -15,6 +16,7 @@ const (
 )
 
 func main() {
+	sysmon.Calm()
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimitBytes)
 	if err := netmain.Run(os.Args); err != nil {

@@ -14,6 +14,7 @@ import (
 	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/port"
 	"microagent.dev/guest/internal/server"
+	"microagent.dev/guest/internal/sysmon"
 )
 
 // portName is what the VMM calls the agent's virtio-serial port.
@@ -29,7 +30,7 @@ func Run() {
 		restart()
 	}()
 	mountEarly()
-	calmWatcher()
+	sysmon.Calm()
 	ownSignals()
 	raiseFileLimit()
 	m := &machine{loaded: make(chan struct{})}

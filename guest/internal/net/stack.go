@@ -38,6 +38,7 @@ func newStack(l *link) (*stack.Stack, tcpip.Error) {
 		ptr(tcpip.TCPReceiveBufferSizeRangeOption{Min: bufferBytesMin, Default: bufferBytesMax, Max: bufferBytesMax}),
 		ptr(tcpip.TCPModerateReceiveBufferOption(false)),
 		ptr(tcpip.TCPTimeWaitTimeoutOption(timeWait)),
+		ptr(tcpip.TCPRecovery(0)), // nothing is lost, and each of its timers leaves an emulated machine
 	} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, option); err != nil {
 			return nil, err

@@ -68,8 +68,9 @@ func (p *Process) start(died bool) (*child, error) {
 	args.Cut, args.Died = p.cut, died
 	c := &child{ledger: book, pidfd: -1, stopped: make(chan struct{}, 1), cut: make(chan struct{}, 1), gone: make(chan struct{})}
 	c.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(p.program), args.Words(), &syscall.ProcAttr{
-		Dir:   "/",
-		Env:   []string{"GOTRACEBACK=single"},
+		Dir: "/",
+		// One processor is enough, and work that moves between two costs an emulated machine more than itself.
+		Env:   []string{"GOTRACEBACK=single", "GOMAXPROCS=1"},
 		Files: []uintptr{0, 1, 2, uintptr(down[0]), uintptr(p.port), uintptr(control[1]), uintptr(table), uintptr(p.tun), uintptr(p.secrets), uintptr(p.mediation)},
 		Sys:   &syscall.SysProcAttr{PidFD: &c.pidfd, Setsid: true},
 	})
