@@ -97,11 +97,11 @@ export {
   copyIntoGuest,
   copyOutOfGuest,
   type GuestFileOptions,
-  globGuest,
   makeGuestDirectory,
   readGuestFile,
   writeGuestFile,
 } from "./workspace/guest-files.ts";
+export { globGuest } from "./workspace/guest-glob.ts";
 export { openGuestPort } from "./workspace/guest-port.ts";
 export type { AttachedWorkspace } from "./workspace/held/attach.ts";
 export {
