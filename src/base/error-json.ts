@@ -8,9 +8,12 @@ export interface ErrorJson {
   readonly hint: string | null;
   readonly retryable: boolean;
   readonly step: string | null;
+  /** What a command had said when its time was over; only where there is a command and its output goes nowhere else. */
+  readonly partial_output?: string;
 }
 
 export function errorJson(error: MicroagentError): ErrorJson {
+  const { partialOutput } = error.details;
   return {
     code: error.code,
     kind: error.kind,
@@ -18,5 +21,6 @@ export function errorJson(error: MicroagentError): ErrorJson {
     hint: error.hint ?? null,
     retryable: error.retryable,
     step: error.step ?? null,
+    ...(typeof partialOutput === "string" ? { partial_output: partialOutput } : {}),
   };
 }

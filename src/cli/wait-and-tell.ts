@@ -1,4 +1,5 @@
 import { isTimeout, MicroagentError } from "../base/errors.ts";
+import { durationText } from "../base/quantity.ts";
 import type { Op, StateLayout } from "../index.ts";
 import { jsonText } from "./render/json-text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -19,7 +20,7 @@ export async function waitAndTell(
       if (!isTimeout(error)) throw error;
       throw new MicroagentError(
         "timeout",
-        `Workspace "${name}" did not end within ${timeoutMs} ms`,
+        `Workspace "${name}" did not end within ${durationText(timeoutMs ?? 0)}`,
         {
           step: "wait",
           hint: `See how it is with: microagent status ${name}`,

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { availableParallelism, homedir, totalmem } from "node:os";
+import { availableParallelism, totalmem, userInfo } from "node:os";
 import { MicroagentError } from "../base/errors.ts";
 
 /** What the rest of the product may know about the process it runs in. */
@@ -31,7 +31,8 @@ export const hostEnvironment: HostEnvironment = {
     return value === "" ? undefined : value;
   },
   get homeDir() {
-    return hostEnvironment.env("HOME") ?? homedir();
+    // "homedir" believes an empty HOME.
+    return hostEnvironment.env("HOME") ?? userInfo().homedir;
   },
   platform: process.platform,
   get arch() {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
+import { durationText } from "../../base/quantity.ts";
 import type { AttachedWorkspace, Op } from "../../index.ts";
 import { DetachKeys } from "../detach-keys.ts";
 import { durationFlag } from "../duration-flag.ts";
@@ -69,10 +70,12 @@ async function send(
   const result = await workspace.run(op, { argv, timeoutMs, tty: { rows: 24, cols: 80 } });
   const output = result.stdout.toString("utf8");
   if (result.status === "timed_out") {
-    throw new MicroagentError("timeout", `The line did not end within ${timeoutMs} ms`, {
+    // What it said may tell why it did not end.
+    if (!terminal.json) await terminal.writeOut(result.stdout);
+    throw new MicroagentError("timeout", `The line did not end within ${durationText(timeoutMs)}`, {
       step: "send",
       hint: "Give it more time with --timeout",
-      details: { output },
+      details: { partialOutput: output },
     });
   }
   terminal.exitCode = exitCodeOfResult(result);
@@ -99,6 +102,7 @@ async function talk(
     const { rows, cols } = keyboard.size();
     execution.resize(rows, cols);
   });
+  await terminal.writeErr(`connected to ${workspace.name}, Ctrl-] leaves it\n`);
   const restore = keyboard.raw();
   let left = false;
   const typing = async () => {

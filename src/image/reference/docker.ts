@@ -99,7 +99,9 @@ function checkPath(text: string, at: number, path: string): void {
           : upper
             ? "repository names are lower case"
             : `"${component}" is not a repository name (lower-case letters and digits, joined by . _ __ or -)`,
-        upper ? `Try: ${path.toLowerCase()}` : undefined,
+        upper
+          ? `Try: ${text.slice(0, at)}${path.toLowerCase()}${text.slice(at + path.length)}`
+          : undefined,
       );
     }
     position += component.length + 1;

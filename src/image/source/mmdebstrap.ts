@@ -12,6 +12,7 @@ import { mediaTypes } from "../manifest.ts";
 import type { MmdebstrapReference } from "../reference/kinds.ts";
 import { formatReference } from "../reference.ts";
 import { hostApt } from "./host-apt.ts";
+import { mmdebstrapHint } from "./mmdebstrap-hint.ts";
 import type { ImageSource } from "./source.ts";
 import { makeManifest, stagedSource } from "./staged.ts";
 
@@ -122,19 +123,8 @@ function explain(error: unknown, reference: MmdebstrapReference): unknown {
     missing === null
       ? `Image "${formatReference(reference)}" could not be built: ${(line ?? error.message).replace(/^E: /, "")}`
       : `Package "${missing[1]}" does not exist in suite "${reference.suite}" (${reference.components.join(", ")})`,
-    { cause: error, hint: hintFor(stderr), details: { ...error.details } },
+    { cause: error, hint: mmdebstrapHint(stderr), details: { ...error.details } },
   );
-}
-
-function hintFor(stderr: string): string {
-  if (/Unable to locate package/.test(stderr)) return "Search for it with: apt-cache search NAME";
-  if (/newuidmap|subuid|unshare|unable to pick chroot mode/.test(stderr)) {
-    return "Let this user make user namespaces: apt-get install --yes uidmap, then usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root";
-  }
-  if (/NO_PUBKEY|not signed|Can't find.*keyring/.test(stderr)) {
-    return "Install the distribution's keyring, for example: apt-get install --yes debian-archive-keyring";
-  }
-  return "Check that this host can reach its package mirror: apt-get update";
 }
 
 async function describe(op: Op, path: string): Promise<{ digest: string; size: number }> {

@@ -63,7 +63,18 @@ export function wholeFlag(
   const number =
     typeof value === "number" ? value : /^\d+$/.test(value) ? Number(value) : Number.NaN;
   if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
-  throw flagError(flag, String(value), `a whole number${unit} from ${min} to ${max}`);
+  const mebibytes = unit === " of MiB" ? inMebibytes(String(value)) : undefined;
+  throw flagError(flag, String(value), `a whole number${unit} from ${min} to ${max}`, {
+    fault: mebibytes === undefined ? {} : { hint: `In MiB: ${flag} ${mebibytes}` },
+  });
+}
+
+const mebibytesOf: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
+
+/** What a size with a unit comes to, as people write it for memory. */
+function inMebibytes(value: string): number | undefined {
+  const [, count, unit = ""] = /^(\d{1,6}) ?([mgt])(?:i?b)?$/i.exec(value) ?? [];
+  return count === undefined ? undefined : Number(count) * (mebibytesOf[unit.toLowerCase()] ?? 1);
 }
 
 /** Seconds, fractions allowed, above zero. */
@@ -72,7 +83,17 @@ export function secondsFlag(flag: string, value: string | number): number {
     typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   const max = 30 * 86_400;
   if (number > 0 && number <= max) return number;
-  throw flagError(flag, String(value), `seconds, above 0 and at most ${max}`);
+  const seconds = inSeconds(String(value));
+  throw flagError(flag, String(value), `seconds, above 0 and at most ${max}`, {
+    fault: seconds === undefined ? {} : { hint: `In seconds: ${flag} ${seconds}` },
+  });
+}
+
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+function inSeconds(value: string): number | undefined {
+  const [, count, unit = ""] = /^(\d{1,6})([smh])$/.exec(value) ?? [];
+  return count === undefined ? undefined : Number(count) * (secondsOf[unit] ?? 1);
 }
 
 const byteUnits = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;

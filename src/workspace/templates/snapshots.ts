@@ -224,6 +224,7 @@ function taken(tag: string): MicroagentError {
 
 function notFound(tag: string): MicroagentError {
   return new MicroagentError("snapshot_not_found", `There is no snapshot "${tag}"`, {
+    hint: "See what there is with: microagent snapshot list NAME",
     details: { tag },
   });
 }

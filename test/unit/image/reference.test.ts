@@ -103,6 +103,13 @@ describe("a reference is refused", () => {
   });
 });
 
+test("a name that only had to be lower case is given whole", () => {
+  const lower = "docker://Ada/App:V1";
+  expect(() => parseReference(lower)).toThrow(
+    expect.objectContaining({ hint: "Try: docker://ada/app:V1" }),
+  );
+});
+
 test("any text is read or refused, never more than once", () => {
   const alphabet = fc.constantFrom(
     ..."abzAZ09/:@.-_?=&,[] é",

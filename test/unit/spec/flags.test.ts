@@ -81,6 +81,19 @@ describe("bad flag values name the flag, the value and what was wanted", () => {
 });
 
 test.each([
+  [{ timeoutSeconds: "5m" }, "In seconds: --timeout 300"],
+  [{ timeoutSeconds: "90s" }, "In seconds: --timeout 90"],
+  [{ bootTimeoutSeconds: "2h" }, "In seconds: --boot-timeout 7200"],
+  [{ memory: "2g" }, "In MiB: --memory 2048"],
+  [{ memory: "512MiB" }, "In MiB: --memory 512"],
+  [{ sizeMib: "1 TB" }, "In MiB: --size-mib 1048576"],
+  [{ timeoutSeconds: "soon" }, undefined],
+  [{ memory: "lots" }, undefined],
+])("the number that %j may have meant is in the hint", (flags, hint) => {
+  expect(refused(() => mergeSpec({ flags, file: null, surface: "run" })).hint).toBe(hint);
+});
+
+test.each([
   ["8080:80", { host: "127.0.0.1", hostPort: 8080, guestPort: 80 }],
   ["0.0.0.0:8080:80/tcp", { host: "0.0.0.0", hostPort: 8080, guestPort: 80 }],
   ["[::1]:1:65535", { host: "::1", hostPort: 1, guestPort: 65535 }],
