@@ -22,7 +22,8 @@ import { putPackages, putPath } from "./package-trees.ts";
 import { addPackages, type PackageSet, packageDirOf } from "./packages.ts";
 import type { SnapshotFiles } from "./snapshot-files.ts";
 import { outputDir, readOutput, type WarmTemplate, workerPort } from "./template.ts";
-import { encodeFrame, type Frame, FrameReader, type Hello } from "./wire/frames.ts";
+import { Connection } from "./wire/connection.ts";
+import type { Frame, Hello } from "./wire/frames.ts";
 
 export interface GuestWorkerParts {
   readonly engine: Engine;
@@ -49,8 +50,12 @@ export class GuestWorker {
   readonly #parts: GuestWorkerParts;
   readonly #workspace: Workspace;
   readonly #admission: Admission;
-  readonly #socket: Duplex;
+  readonly #connection: Connection;
   readonly #packages: PackageSet;
+  /** Settles once: with its first answer, or with why there is none. */
+  readonly #awake: Promise<void>;
+  #wake: (failure: MicroagentError | null) => void = () => {};
+  #isAwake = false;
   #closing: Promise<void> | null = null;
   /** What has to be there before a later message goes out. */
   #putting: Promise<void> = Promise.resolve();
@@ -64,11 +69,19 @@ export class GuestWorker {
     this.#parts = parts;
     this.#workspace = workspace;
     this.#admission = admission;
-    this.#socket = socket;
     const { dirs, links } = parts.warm.packages;
     this.#packages = { dirs: new Set(dirs), links: new Map(links) };
-    this.#listen();
-    this.#write({ kind: "hello", value: parts.hello });
+    this.#awake = new Promise((resolve, reject) => {
+      this.#wake = (failure) => (failure === null ? resolve() : reject(failure));
+    });
+    // Nobody waits for it yet.
+    this.#awake.catch(() => {});
+    this.#connection = new Connection(socket, {
+      onFrame: (frame) => this.#take(frame),
+      onEnd: (failure) => void (failure === null ? this.#ended() : this.#lost(failure)),
+      refuse: (what) => new MicroagentError("protocol_violation", what),
+    });
+    this.#connection.send({ kind: "hello", value: parts.hello });
   }
 
   /** Room first, then a clone, its files, and the connection to its worker. */
@@ -82,26 +95,23 @@ export class GuestWorker {
       (step) => admit(step, engine.layout, budget, { memoryMib, cpus, group }),
       { timeoutMs: timeouts.admission },
     );
+    const undo = [() => admission.release()];
     try {
       const name = `vitest-file-${randomHex(4)}`;
-      const workspace = await cloneTemplate(op, engine, warm.template, {
-        name,
-        hostname: name,
-        bootMs: timeouts.boot,
-      });
-      try {
-        for (const [guestPath, hostPath] of Object.entries(parts.files)) {
-          const { tree } = await droppedDirectory({ hostPath, guestPath });
-          await workspace.put(op, guestPath, tree());
-        }
-        const socket = await openGuestPort(op, workspace, workerPort);
-        return new GuestWorker(parts, workspace, admission, socket);
-      } catch (error) {
-        await workspace.close();
-        throw error;
+      const own = { name, hostname: name, bootMs: timeouts.boot };
+      const workspace = await cloneTemplate(op, engine, warm.template, own);
+      undo.push(() => workspace.close());
+      for (const [guestPath, hostPath] of Object.entries(parts.files)) {
+        const { tree } = await droppedDirectory({ hostPath, guestPath });
+        await workspace.put(op, guestPath, tree());
       }
+      const socket = await openGuestPort(op, workspace, workerPort);
+      const worker = new GuestWorker(parts, workspace, admission, socket);
+      undo.push(() => worker.close());
+      await op.step("wake", (step) => step.race(worker.#awake), { timeoutMs: timeouts.boot });
+      return worker;
     } catch (error) {
-      await admission.release();
+      for (const act of undo.reverse()) await act();
       throw error;
     }
   }
@@ -113,7 +123,7 @@ export class GuestWorker {
   /** Sends one message of Vitest's. What it names is in the machine before it arrives. */
   send(message: unknown): void {
     const { imported, source } = namedBy(message);
-    const write = () => this.#write({ kind: "message", value: message });
+    const write = () => this.#connection.send({ kind: "message", value: message });
     if (imported === null && source === null) {
       write();
       return;
@@ -135,24 +145,9 @@ export class GuestWorker {
     await this.#tellRest().catch(() => {
       // What cannot be had from a machine that is gone is in its console.
     });
-    this.#socket.destroy();
+    this.#connection.destroy();
     await this.#workspace.close();
     await this.#admission.release();
-  }
-
-  #listen(): void {
-    const reader = new FrameReader((what) => new MicroagentError("protocol_violation", what));
-    this.#socket.on("data", (piece: Uint8Array) => {
-      try {
-        for (const frame of reader.push(piece)) this.#take(frame);
-      } catch (error) {
-        this.#socket.destroy();
-        this.#lost(error);
-      }
-    });
-    this.#socket.on("error", () => {});
-    this.#socket.on("close", () => void this.#ended());
-    this.#socket.on("end", () => void this.#ended());
   }
 
   #take(frame: Frame): void {
@@ -163,6 +158,10 @@ export class GuestWorker {
       case "stdout":
       case "stderr":
         this.#parts.onOutput(frame.kind, frame.value);
+        break;
+      case "awake":
+        this.#wake(this.#sameAsAnother(frame.value));
+        this.#isAwake = true;
         break;
       case "file":
         this.#takeCoverage(frame.value);
@@ -184,23 +183,31 @@ export class GuestWorker {
     writeFileSync(path, data);
   }
 
+  /** Random numbers that two machines share are worse than a machine that does not start. */
+  #sameAsAnother(drawn: string): MicroagentError | null {
+    const { drawn: before } = this.#parts.warm;
+    if (!before.has(drawn)) {
+      before.add(drawn);
+      return null;
+    }
+    return new MicroagentError("internal", "Two machines have drawn the same random bytes", {
+      hint: "The Node in the machine draws no new seed by the clock: choose another with the option node",
+    });
+  }
+
   async #answer({ id, name, args }: Extract<Frame, { kind: "call" }>["value"]): Promise<void> {
     try {
       const result = await this.#parts.snapshots.answer(name, args);
-      this.#write({ kind: "answer", value: { id, result } });
+      this.#connection.send({ kind: "answer", value: { id, result } });
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);
-      this.#write({ kind: "answer", value: { id, failure } });
+      this.#connection.send({ kind: "answer", value: { id, failure } });
     }
-  }
-
-  #write(frame: Frame): void {
-    if (this.#closing === null && this.#socket.writable) this.#socket.write(encodeFrame(frame));
   }
 
   async #sendFile(path: string): Promise<void> {
     const data = await readFile(path);
-    this.#write({ kind: "file", value: { path, data } });
+    this.#connection.send({ kind: "file", value: { path, data } });
   }
 
   /** Copies the package of a module in, with what it needs, unless it is there. */
@@ -234,7 +241,8 @@ export class GuestWorker {
       error instanceof MicroagentError
         ? error
         : new MicroagentError("internal", "The worker was lost", { cause: error });
-    this.#parts.onEnd(reason);
+    if (this.#isAwake) this.#parts.onEnd(reason);
+    else this.#wake(reason);
   }
 
   async #ended(): Promise<void> {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MicroagentError } from "../../src/index.ts";
+import { isMicroagentError, MicroagentError } from "../../src/index.ts";
 import {
   type MicrovmOptions,
   resolveOptions,
@@ -66,12 +66,9 @@ export function resolvePoolOptions(options: MicrovmPoolOptions): PoolSettings {
   const { template = {}, budget, timeouts, stateDir } = options;
   const given = typeof template === "string" ? { image: template } : template;
   const machine = { image: defaultImage, memory: defaultMemoryMib, ...given };
-  const { settings } = resolveOptions({
-    templates: { pool: machine },
-    budget,
-    timeouts,
-    stateDir,
-  });
+  const { settings } = checked(() =>
+    resolveOptions({ templates: { machine }, budget, timeouts, stateDir }),
+  );
   return {
     ...settings,
     machine,
@@ -81,4 +78,17 @@ export function resolvePoolOptions(options: MicrovmPoolOptions): PoolSettings {
     env: options.env ?? {},
     fileTimeoutMs: options.fileTimeout ?? defaultFileTimeoutMs,
   };
+}
+
+/** Names the place as it is in these options. */
+function checked<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!isMicroagentError(error)) throw error;
+    const message = error.message
+      .replace("microvm().templates.machine", "microvmPool().template")
+      .replace("microvm()", "microvmPool()");
+    throw new MicroagentError(error.code, message);
+  }
 }

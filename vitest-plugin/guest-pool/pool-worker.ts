@@ -82,6 +82,7 @@ export class GuestPoolWorker implements PoolWorker {
 
   send(message: unknown): void {
     if (!isRequest(message)) {
+      this.#snapshots.tell(message);
       this.#guest?.send(message);
       return;
     }
@@ -179,6 +180,7 @@ export class GuestPoolWorker implements PoolWorker {
   }
 
   #hear(message: unknown): void {
+    this.#snapshots.hear(message);
     if (isResponse(message)) {
       if (message.type === "started") {
         this.#onStarted(message);
@@ -211,6 +213,7 @@ export class GuestPoolWorker implements PoolWorker {
       return;
     }
     this.#isOver = true;
+    this.#starting.abort(new MicroagentError("closed", "The worker has failed"));
     void this.#guest?.close();
     const named = (files ?? []).map((file) => `"${file}"`).join(", ");
     this.#events.emit("error", explained(error, named));

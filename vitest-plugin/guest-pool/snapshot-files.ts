@@ -5,7 +5,9 @@ import { MicroagentError } from "../../src/index.ts";
 /** The host's snapshots, for tests that run elsewhere. */
 export class SnapshotFiles {
   readonly #root: string;
-  /** Where the host itself said that snapshots belong. */
+  /** Ids of requests that ask where snapshots belong. */
+  readonly #asked = new Set<unknown>();
+  /** Where the host itself said that they do, wherever that is. */
   readonly #named = new Set<string>();
 
   /** @param root below it, tests may have any file written that no package and no tool owns */
@@ -13,8 +15,17 @@ export class SnapshotFiles {
     this.#root = root;
   }
 
-  allow(path: string): void {
-    this.#named.add(path);
+  /** A message of the worker: it may ask where snapshots belong. */
+  hear(message: unknown): void {
+    const { t: type, m: method, i: id } = (message ?? {}) as Readonly<Record<string, unknown>>;
+    if (type === "q" && method === "resolveSnapshotPath") this.#asked.add(id);
+  }
+
+  /** A message to the worker: it may say where. */
+  tell(message: unknown): void {
+    const { t: type, i: id, r: path } = (message ?? {}) as Readonly<Record<string, unknown>>;
+    if (type !== "s" || !this.#asked.delete(id)) return;
+    if (typeof path === "string") this.#named.add(path);
   }
 
   /** Answers one call of a worker. `invalid_argument` for paths that are none of its business. */

@@ -26,6 +26,8 @@ export interface WarmTemplate {
   readonly template: Template;
   /** Packages that are in it. */
   readonly packages: PackageSet;
+  /** What clones have drawn to begin with: no two draw the same. */
+  readonly drawn: Set<string>;
 }
 
 /** Guest port of the worker until the pool has connected; then nothing listens there. */
@@ -41,10 +43,10 @@ const lookAgainMs = 1_000;
 const outputBytesMax = 16 * 1024 * 1024;
 
 /**
- * OpenSSL draws a new seed when its last one is older than this by the clock, at most an hour. So the template's clock
- * goes wrong by more, and right again in each clone.
+ * OpenSSL draws new seeds when its last ones are more than an hour old by the clock. So the template's clock goes wrong by
+ * more, and right again in each clone; by so much that no host's own clock goes back as far.
  */
-const clockBackMs = 3 * 3_600_000;
+const clockBackMs = 40 * 24 * 3_600_000;
 
 /** Builds the machine that test files of a project run in, or finds it. */
 export async function warmTemplate(
@@ -84,7 +86,7 @@ export async function warmTemplate(
     timeouts,
     last,
   );
-  return { template, packages };
+  return { template, packages, drawn: new Set() };
 }
 
 /** How the worker is started: as Vitest starts its own, but for what is about profiles of the host. */

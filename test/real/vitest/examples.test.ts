@@ -7,7 +7,7 @@ import { runVitestExample } from "../../fixtures/vitest-host.ts";
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..", "..");
-const examples = ["first", "service", "two-machines", "postgres"];
+const examples = ["first", "service", "two-machines", "postgres", "in-guest"];
 
 test.each(examples)("vitest-%s runs as its README says", async (name) => {
   const readme = await readFile(join(root, "examples", `vitest-${name}`, "README.md"), "utf8");
@@ -20,7 +20,7 @@ test.each(examples)("vitest-%s runs as its README says", async (name) => {
 });
 
 describe("under Vitest 5", () => {
-  test.each(["first", "two-machines"])("vitest-%s runs too", async (name) => {
+  test.each(["first", "two-machines", "in-guest"])("vitest-%s runs too", async (name) => {
     const { code, text } = await runVitestExample(5, `vitest-${name}`);
     expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+\d+ passed/)]);
   });

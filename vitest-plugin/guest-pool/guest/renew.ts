@@ -1,14 +1,26 @@
-import { randomFillSync } from "node:crypto";
+import { createHash, randomBytes, randomFillSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import vm from "node:vm";
 import type { Hello } from "../wire/frames.ts";
 
+/** When this process began, by the clock that the template had. */
+const begunAtMs = Date.now();
+
+/** OpenSSL's generators draw new seeds when their last ones are this old, or from the future. */
+const seedsLastMs = 3_600_000;
+
 /**
- * Makes this process another one than its siblings, which all woke with the same memory. OpenSSL's generator seeds
- * itself anew: its seed is hours old by the clock that was set (see decision 0009). V8 never does, so its generator gives way.
+ * Makes this process another one than its siblings, which all woke with the same memory. OpenSSL's generators seed
+ * themselves anew by the clock, which was set (see decision 0009). V8's never does, so it gives way.
+ *
+ * @returns what tells this clone from others: a digest of bytes that it has just drawn
  */
-export function becomeAnother({ env, cwd, dirs }: Hello): void {
+export function becomeAnother({ env, cwd, dirs }: Hello): string {
+  const ageMs = Date.now() - begunAtMs;
+  if (ageMs >= 0 && ageMs <= seedsLastMs) {
+    throw new Error("The clock does not make random numbers this machine's own: build it anew");
+  }
   for (const dir of [cwd, ...dirs]) mkdirSync(dir, { recursive: true });
   process.chdir(cwd);
   Object.assign(process.env, env);
@@ -21,6 +33,7 @@ export function becomeAnother({ env, cwd, dirs }: Hello): void {
     configurable: true,
     enumerable: true,
   });
+  return createHash("sha256").update(randomBytes(32)).digest("hex");
 }
 
 /** Gives a realm a `Math.random` with a seed of its own. */

@@ -3,10 +3,12 @@
  * bundled to one file and copied in; `argv`: the folder of Vitest's modules, and the port to listen on.
  */
 
+import { writeSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { encodeFrame, type Frame, FrameReader, type Hello } from "../wire/frames.ts";
+import { Connection } from "../wire/connection.ts";
+import type { Frame, Hello } from "../wire/frames.ts";
 import { coverageFileOf, writeSentFile } from "./files.ts";
 import { HostCalls } from "./host-calls.ts";
 import { becomeAnother } from "./renew.ts";
@@ -34,25 +36,28 @@ const server = createServer((socket) => {
 server.listen(Number(port), "127.0.0.1");
 
 function serve(socket: Socket): void {
-  const send = (frame: Frame) => void socket.write(encodeFrame(frame));
-  const reader = new FrameReader((what) => new Error(what));
-  const calls = new HostCalls((call) => send({ kind: "call", value: call }));
   const listeners = new Set<(message: unknown) => void>();
-  socket.on("data", (piece) => {
-    for (const { kind, value } of reader.push(piece)) {
+  const connection = new Connection(socket, {
+    onFrame: ({ kind, value }) => {
       if (kind === "hello") begin(value);
       else if (kind === "file") writeSentFile(value);
       else if (kind === "answer") calls.settle(value);
       else if (kind === "message") for (const listener of listeners) listener(value);
-    }
+    },
+    // The machine ends with the connection, but tests must not go on until it does.
+    onEnd: (failure) => {
+      if (failure !== null) writeSync(2, `${failure.stack}\n`);
+      exit(1);
+    },
+    refuse: (what) => new Error(what),
   });
-  // The machine ends with the connection, but tests must not go on until it does.
-  socket.on("close", () => exit(1));
-  socket.on("error", () => exit(1));
+  const send = (frame: Frame) => connection.send(frame);
+  const calls = new HostCalls((call) => send({ kind: "call", value: call }));
 
   function begin(hello: Hello): void {
-    becomeAnother(hello);
+    const drawn = becomeAnother(hello);
     redirectOutput(send);
+    send({ kind: "awake", value: drawn });
     worker.init({
       // Vitest takes what was cloned, as it is between processes.
       post: (value: unknown) => {

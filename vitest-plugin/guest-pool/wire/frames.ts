@@ -6,6 +6,8 @@ export type Frame =
   | { readonly kind: "message"; readonly value: unknown }
   /** The first frame from the host: what is this clone's own. */
   | { readonly kind: "hello"; readonly value: Hello }
+  /** The worker's answer: a digest of random bytes, which no other clone has. */
+  | { readonly kind: "awake"; readonly value: string }
   /** A file that a later message names, in either direction. */
   | { readonly kind: "file"; readonly value: SentFile }
   /** The worker asks the host for something. */
@@ -39,7 +41,7 @@ export interface Answer {
   readonly failure?: string;
 }
 
-const kinds = ["message", "hello", "file", "call", "answer", "stdout", "stderr"] as const;
+const kinds = ["message", "hello", "awake", "file", "call", "answer", "stdout", "stderr"] as const;
 const headBytes = 5;
 
 /** More than any module's source, report or coverage of one file takes. */
