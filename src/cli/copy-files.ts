@@ -2,9 +2,8 @@ import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { limits } from "../base/limits.ts";
 import type { Op, ReachableGuest } from "../index.ts";
-import { jsonText } from "./render/json-text.ts";
 import { printable } from "./render/printable.ts";
-import type { Terminal } from "./terminal.ts";
+import { jsonText, type Terminal } from "./terminal.ts";
 
 interface Skipped {
   readonly path: string;

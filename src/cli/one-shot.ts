@@ -2,11 +2,10 @@ import type { Command } from "commander";
 import { MicroagentError } from "../base/errors.ts";
 import { egressReceipt } from "./render/egress-receipt.ts";
 import { reportError } from "./render/error.ts";
-import { jsonText } from "./render/json-text.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
 import { addRunFlags, readRunFlags } from "./run-flags.ts";
-import { endingCodes, type Terminal } from "./terminal.ts";
+import { endingCodes, jsonText, type Terminal } from "./terminal.ts";
 import { ttlFlag, ttlOption } from "./ttl-option.ts";
 
 /** `dispatch` and `run`: the same run, named differently. */

@@ -35,6 +35,11 @@ export interface Terminal {
   finish(code: number): Promise<void>;
 }
 
+/** A document of `--json`, as people and programs read it. */
+export function jsonText(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
 export function processTerminal(): Terminal {
   // A closed pipe downstream ends output, not the run: the result still has to be recorded.
   process.stderr.on("error", () => {});

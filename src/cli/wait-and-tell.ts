@@ -1,8 +1,7 @@
 import { isTimeout, MicroagentError } from "../base/errors.ts";
 import { durationText } from "../base/quantity.ts";
 import type { Op, StateLayout } from "../index.ts";
-import { jsonText } from "./render/json-text.ts";
-import type { Terminal } from "./terminal.ts";
+import { jsonText, type Terminal } from "./terminal.ts";
 
 /** Waits until a workspace has ended and says how it did; a failed one is a failure of the command. */
 export async function waitAndTell(

@@ -1,6 +1,5 @@
 import type { AttachedWorkspace } from "../index.ts";
-import { jsonText } from "./render/json-text.ts";
-import type { Terminal } from "./terminal.ts";
+import { jsonText, type Terminal } from "./terminal.ts";
 
 type CurrentState = Awaited<ReturnType<AttachedWorkspace["state"]>>;
 

@@ -2,11 +2,10 @@ import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { copyOut, tellCopied } from "../copy-files.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { jsonText } from "../render/json-text.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {

@@ -7,8 +7,7 @@ import { durationFlag } from "../duration-flag.ts";
 import { processKeyboard } from "../keyboard.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { exitCodeOfResult } from "../render/exec-result.ts";
-import { jsonText } from "../render/json-text.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 interface ConnectOptions extends WorkspaceOptions {
   readonly send?: string;

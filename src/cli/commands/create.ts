@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { statusText } from "../render/status.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { ttlFlag, ttlOption } from "../ttl-option.ts";
 import { withProgress } from "../with-progress.ts";
 import { workspaceStatus } from "../workspace-status.ts";

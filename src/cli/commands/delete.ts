@@ -2,9 +2,8 @@ import type { Command } from "commander";
 import { errorJson } from "../../base/error-json.ts";
 import { asMicroagentError } from "../../base/errors.ts";
 import { reportError } from "../render/error.ts";
-import { jsonText } from "../render/json-text.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 interface DeleteOptions {

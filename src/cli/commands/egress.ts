@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import type { AuditRecord } from "../../index.ts";
-import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import { readerGoneCode, type Terminal } from "../terminal.ts";
+import { jsonText, readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {

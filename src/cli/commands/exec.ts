@@ -6,10 +6,9 @@ import type { AttachedWorkspace, GuestCommand, Op } from "../../index.ts";
 import { durationFlag } from "../duration-flag.ts";
 import { countFlag } from "../flag-values.ts";
 import { execResultJson, exitCodeOfResult } from "../render/exec-result.ts";
-import { jsonText } from "../render/json-text.ts";
 import { type InputSource, runInWorkspace } from "../run-in-workspace.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 interface ExecOptions {
   readonly env?: readonly string[];

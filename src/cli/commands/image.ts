@@ -2,10 +2,9 @@ import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 interface CommonOptions {

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
-import { readerGoneCode, type Terminal } from "../terminal.ts";
+import { jsonText, readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command.action(async () => {

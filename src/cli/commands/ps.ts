@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import { listWorkspaces, stateLayout } from "../../index.ts";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command.option(...stateDirOption).action(async (options: { stateDir?: string }) => {

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { jsonText } from "../render/json-text.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 
 interface PageOptions {
   readonly html?: boolean;

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { architectureFlag, countFlag, wordFlag } from "../flag-values.ts";
-import { jsonText } from "../render/json-text.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 interface BuildOptions {

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 type TagOptions = WorkspaceOptions & { readonly tag?: string };

@@ -2,9 +2,8 @@ import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { bytesText } from "../../base/quantity.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { columnWidths, rowText } from "../render/table.ts";
-import { readerGoneCode, type Terminal } from "../terminal.ts";
+import { jsonText, readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 const head = ["PID", "CPU", "MEMORY", "DISK READ", "DISK WRITTEN"];

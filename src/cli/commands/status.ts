@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { jsonText } from "../render/json-text.ts";
 import { printable } from "../render/printable.ts";
 import { statusText } from "../render/status.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 import { workspaceStatus } from "../workspace-status.ts";
 

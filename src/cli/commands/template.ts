@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import { bytesText } from "../../base/quantity.ts";
 import { countFlag } from "../flag-values.ts";
-import { jsonText } from "../render/json-text.ts";
 import { tableText } from "../render/table.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
 import { stateDirOption } from "../state-dir-option.ts";
-import type { Terminal } from "../terminal.ts";
+import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
 interface CommonOptions {
