@@ -1,3 +1,5 @@
+import { plainText } from "../src/index.ts";
+
 /**
  * A line of foreign text as the runner's log may have it: one line, no control characters besides tab and
  * colours, and nothing that the runner reads as a command. It looks for `::name::` where a line begins and
@@ -10,35 +12,19 @@ export function neutralLine(line: string): string {
 }
 
 const esc = String.fromCharCode(0x1b);
-const bell = String.fromCharCode(0x07);
-const colour = new RegExp(`${esc}\\[[0-9;:]*m`, "y");
+const colour = new RegExp(`(${esc}\\[[0-9;:]*m)`);
 /** A reader that drops colours first would find a command behind them. */
 const commandStart = new RegExp(`^((?:[\\s\\u200b]|${esc}\\[[0-9;:]*m)*):(?=:)`);
-const otherSequence = new RegExp(
-  `${esc}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${esc}${bell}]*(?:${bell}|${esc}\\\\)?|.)?`,
-  "y",
-);
 
-/** Keeps colours, drops every other terminal sequence, and shows the remaining controls as replaced. */
+/** Keeps colours, drops every other terminal sequence, and shows what else would act as replaced. */
 function withoutControls(line: string): string {
-  let out = "";
-  let at = 0;
-  while (at < line.length) {
-    const next = line.indexOf(esc, at);
-    const end = next === -1 ? line.length : next;
-    out += line.slice(at, end).replace(/(?!\t)[\p{Cc}\p{Zl}\p{Zp}]/gu, "\ufffd");
-    if (next === -1) break;
-    colour.lastIndex = next;
-    const kept = colour.exec(line)?.[0];
-    if (kept !== undefined) {
-      out += kept;
-      at = next + kept.length;
-    } else {
-      otherSequence.lastIndex = next;
-      at = next + (otherSequence.exec(line)?.[0].length ?? 1);
-    }
-  }
-  return out;
+  // Every other part is a colour.
+  return line
+    .split(colour)
+    .map((part, at) =>
+      at % 2 === 1 ? part : plainText(part).replace(/[\n\p{Zl}\p{Zp}]/gu, "\ufffd"),
+    )
+    .join("");
 }
 
 /** Characters of a line that are shown in one piece. */

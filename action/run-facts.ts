@@ -1,6 +1,5 @@
-import { exitCodeFor, type RunPlan } from "../src/index.ts";
+import { exitCodeFor, plainText, type RunPlan } from "../src/index.ts";
 import { conclusionOf, sentenceOf } from "./conclusion.ts";
-import { plainText } from "./escape.ts";
 import type { OutputName } from "./outputs.ts";
 import type { StepResult } from "./step-result.ts";
 import type { SummaryFacts } from "./summary.ts";

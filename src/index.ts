@@ -22,6 +22,7 @@ export {
   isMicroagentError,
   MicroagentError,
 } from "./base/errors.ts";
+export { plainText, visibleText, withoutControls } from "./base/foreign-text.ts";
 export { freshName, randomHex } from "./base/ids.ts";
 export {
   type Op,

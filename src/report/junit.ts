@@ -1,3 +1,4 @@
+import { withEntities } from "./entities.ts";
 import { type NamedRun, tallyOf } from "./merge.ts";
 import { outcomeOf, outcomeText, wallMs } from "./outcome.ts";
 
@@ -41,17 +42,7 @@ function captured(tag: string, text: string): string {
   return text === "" ? "" : `<${tag}>${xml(text.slice(-outputLength))}</${tag}>`;
 }
 
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
 /** XML 1.0 has no way to write most controls: they are shown as replaced. */
 function xml(text: string): string {
-  return text
-    .replace(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, "\ufffd")
-    .replace(/[&<>"']/g, (character) => entities[character] ?? "");
+  return withEntities(text.replace(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, "\ufffd"));
 }

@@ -1,6 +1,6 @@
+import { visibleText } from "../base/foreign-text.ts";
 import { limits } from "../base/limits.ts";
 import { durationText } from "../base/quantity.ts";
-import { visible } from "./markup.ts";
 import { type NamedRun, tallyOf } from "./merge.ts";
 import { type Outcome, outcomeOf, outcomeText, wallMs } from "./outcome.ts";
 
@@ -58,7 +58,7 @@ const cellLength = 300;
 
 /** One line in which nothing is markup: no link, image, tag, mention or table cell. */
 function cell(text: string): string {
-  const line = visible(text).replace(/\s+/g, " ").trim();
+  const line = visibleText(text).replace(/\s+/g, " ").trim();
   const cut = line.length > cellLength ? `${line.slice(0, cellLength)}…` : line;
   return cut.replace(
     /[&<>\\`*_{}[\]()#+!|~@$:/-]/g,

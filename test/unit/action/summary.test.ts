@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { plainText, summaryBlock, summaryText } from "../../../action/escape.ts";
+import { summaryBlock, summaryText } from "../../../action/escape.ts";
 import {
   failedSummary,
   type SummaryFacts,
@@ -98,10 +98,4 @@ test("a summary keeps its budget: the output goes first, then rows, and it says 
   expect(bare.includes("And 97 more hosts")).toBe(true);
   for (const text of [long, without, bare])
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(summaryBytesMax);
-});
-
-test("plain text has no control characters and keeps the words", () => {
-  expect(plainText("\u001b[31ma\u001b[0m\rb\u0007\u001b]0;t\u0007c\td\u001b]8;;x\u001b\\e\n")).toBe(
-    "a\nb\ufffdc\tde\n",
-  );
 });
