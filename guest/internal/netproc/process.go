@@ -43,8 +43,8 @@ type Process struct {
 // Open creates the interface and the listeners that are asked for. program is a descriptor of the network process's file and
 // stays the caller's, as does port; session is the current one.
 func Open(c *wire.Network, s *wire.Services, program, port int, session *mux.Session) (*Process, *wire.Failure) {
-	p := &Process{program: program, port: port, tun: -1, secrets: -1, mediation: -1, stop: -1, done: make(chan struct{}), session: session, next: 2}
-	if failure := p.open(c, s); failure != nil {
+	p := &Process{program: -1, port: port, tun: -1, secrets: -1, mediation: -1, stop: -1, done: make(chan struct{}), session: session, next: 2}
+	if failure := p.open(c, s, program); failure != nil {
 		p.release()
 		return nil, failure
 	}
@@ -52,13 +52,17 @@ func Open(c *wire.Network, s *wire.Services, program, port int, session *mux.Ses
 	return p, nil
 }
 
-func (p *Process) open(c *wire.Network, s *wire.Services) (failure *wire.Failure) {
+func (p *Process) open(c *wire.Network, s *wire.Services, program int) (failure *wire.Failure) {
 	var err error
 	if p.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return wire.AsFailure(err, "open", "an event")
 	}
-	if p.program < 0 {
+	if program < 0 {
 		return wire.Fail(wire.NotFound, "The machine has no network program")
+	}
+	// Above the numbers that the process gets: it is started by way of this one when those are in place.
+	if p.program, err = unix.FcntlInt(uintptr(program), unix.F_DUPFD_CLOEXEC, MediationFD+1); err != nil {
+		return wire.AsFailure(err, "open", "the network program")
 	}
 	if c != nil {
 		p.args.MTU, p.args.Tun = min(c.MTU, eth.PacketBytesMax), true
@@ -83,7 +87,7 @@ func (p *Process) open(c *wire.Network, s *wire.Services) (failure *wire.Failure
 }
 
 func (p *Process) release() {
-	for _, fd := range []int{p.tun, p.secrets, p.mediation, p.stop} {
+	for _, fd := range []int{p.program, p.tun, p.secrets, p.mediation, p.stop} {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
