@@ -263,7 +263,11 @@ function explained(error: unknown, files: string): MicroagentError {
   const text = error instanceof Error ? error.message : String(error);
   const hint = isMicroagentError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const code = isMicroagentError(error) ? error.code : "internal";
-  return new MicroagentError(code, `Test file ${files} could not be run: ${text}${hint}`, {
-    cause: isMicroagentError(error) ? error.cause : error,
+  const message = `Test file ${files} could not be run: ${text}${hint}`;
+  const told = new MicroagentError(code, message, {
+    cause: isMicroagentError(error) ? undefined : error,
   });
+  // Where in this package it was made helps nobody.
+  told.stack = `${told.name}: ${message}`;
+  return told;
 }

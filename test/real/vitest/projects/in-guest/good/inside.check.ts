@@ -8,7 +8,7 @@ declare const DEFINED_BY_CONFIG: string;
 
 test("has a machine of its own, as root", () => {
   expect(hostname()).toMatch(/^vitest-file-/);
-  expect(execFileSync("id", ["-u"]).toString()).toBe("0\n");
+  expect(execFileSync("sh", ["-c", "id -u"]).toString()).toBe("0\n");
   expect(readFileSync("/from-setup", "utf8")).toBe("by-setup\n");
   expect(existsSync("/etc/debian_version")).toBe(false);
 });
