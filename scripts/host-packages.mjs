@@ -45,6 +45,11 @@ export const testPieces = [
   },
   { package: "curl", program: "curl", use: "a client of the credential swap" },
   { package: "openssl", program: "openssl", use: "reads the certificates that we make" },
+  {
+    package: "default-jre-headless",
+    program: "java",
+    use: "a client of the credential swap",
+  },
   { package: "python3", program: "python3", use: "a client of the credential swap" },
   { package: "zstd", program: "zstd", use: "packs layers of test images" },
   { package: "git", program: "git", use: "lists the files that the repository's laws hold for" },

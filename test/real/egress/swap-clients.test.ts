@@ -133,6 +133,55 @@ for _ in range(3):
   expect(stdout).toBe("200 true\n200 true\n200 true\n");
 });
 
+/** Asks by itself, as a program that knows nothing of us: what it trusts comes from its environment. */
+const javaClient = `
+import java.io.*;
+import java.net.Socket;
+import javax.net.ssl.*;
+
+public class Ask {
+  public static void main(String[] words) throws Exception {
+    Socket raw = new Socket("127.0.0.1", Integer.parseInt(words[0]));
+    SSLSocketFactory usual = (SSLSocketFactory) SSLSocketFactory.getDefault();
+    try (SSLSocket socket = (SSLSocket) usual.createSocket(raw, words[1], 443, true)) {
+      SSLParameters parameters = socket.getSSLParameters();
+      parameters.setEndpointIdentificationAlgorithm("HTTPS");
+      socket.setSSLParameters(parameters);
+      String request = "GET / HTTP/1.1\\r\\nHost: " + words[1] + "\\r\\nConnection: close\\r\\n\\r\\n";
+      socket.getOutputStream().write(request.getBytes("ASCII"));
+      for (String line : new BufferedReader(new InputStreamReader(socket.getInputStream())).lines().toList()) {
+        System.out.println(line);
+      }
+    } catch (SSLException refused) {
+      System.out.println("refused: " + refused.getMessage());
+    }
+  }
+}
+`;
+
+test("Java accepts the chain with the store that a guest gets, and not without", async () => {
+  const gate = await gateTo(h1);
+  const { files, env } = guestTrust({
+    caCertificatePem: gate.interceptor.caCertificatePem,
+    bundles: [],
+    java: true,
+    swaps: [],
+  });
+  const source = join(directory, "Ask.java");
+  await writeFile(source, javaClient);
+  const guestPath = files.find(({ path }) => path.endsWith(".p12"))?.path ?? "";
+  const store = join(directory, "java.p12");
+  await writeFile(store, files.find(({ path }) => path === guestPath)?.content ?? "");
+  const options = env.JAVA_TOOL_OPTIONS?.replace(guestPath, store) ?? "";
+  const ask = async (more: Record<string, string>) => {
+    const environment = { PATH: process.env.PATH, ...more };
+    const words = ["-XX:TieredStopAtLevel=1", source, String(gate.port), host];
+    return (await run("java", words, { env: environment })).stdout;
+  };
+  expect(await ask({ JAVA_TOOL_OPTIONS: options })).toMatch(/^HTTP\/1\.1 200 OK\n[\s\S]*\ntrue /);
+  expect(await ask({})).toMatch(/^refused: .*PKIX path building failed/);
+});
+
 test("the store for Java holds every root, marked as trusted, without a password", async () => {
   const gate = await gateTo(h1);
   const trust = guestTrust({
