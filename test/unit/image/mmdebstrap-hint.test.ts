@@ -4,7 +4,7 @@ import { mmdebstrapHint } from "../../../src/image/source/mmdebstrap-hint.ts";
 test.each([
   ["E: install arch-test for foreign architecture support", /arch-test qemu-user-static/],
   [
-    "E: The repository 'http://deb.debian.org/debian nosuch Release' does not have a Release file.",
+    "E: The repository 'http://mirror.example/debian nosuch Release' does not have a Release file.",
     /VERSION_CODENAME/,
   ],
   ["E: Unable to locate package jqq", /apt-cache search/],
