@@ -32,11 +32,6 @@ export class GuestOutput {
     while (this.#heldBytes > heldMax) this.#heldBytes -= this.#held.shift()?.data.length ?? 0;
   }
 
-  /** Lets the runner listen until there is more output. */
-  pause(): void {
-    this.#log.close(this.#group);
-  }
-
   /** Ends the region; `failed` says whether what was held back is shown. May be called again. */
   close(failed: boolean): void {
     if (failed && this.#held.length > 0) {

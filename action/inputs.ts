@@ -178,7 +178,12 @@ export const inputDeclarations = [
     default: "true",
     meaning: "`false` puts no `report.html` among the artifacts.",
   },
-  { name: "annotations", default: "auto", meaning: "`off` makes no annotations." },
+  {
+    name: "annotations",
+    default: "auto",
+    meaning:
+      "`off` makes none, and takes the problem matchers of earlier setup steps out of the job, which read the guest's lines too.",
+  },
   {
     name: "log",
     default: "stream",

@@ -1,38 +1,22 @@
 import { endGroup, startGroup } from "@actions/core";
 import { durationText } from "../src/index.ts";
-import type { GuestOutput } from "./guest-output.ts";
 import { say } from "./say.ts";
 
-/** Steps of a run by the group of the log that tells them. */
-const phaseOf: Readonly<Record<string, string>> = {
-  image: "Image",
-  base: "Image",
-  kernel: "Image",
-  initramfs: "Image",
-  outputs: "Collect",
-  fetches: "Collect",
-};
+/** Steps of a boot from the first at which there is a machine; what is before them makes its image ready. */
+const machineSteps = new Set(["start", "handshake", "configure", "attach", "clone"]);
 
 /**
- * The steps of a run in the job's log, folded by phase. Groups do not nest, and inside the guest's region one would be plain
- * text: a phase ends where another one begins or where the guest speaks.
+ * The steps of a boot in the job's log, folded by phase. Groups do not nest, and inside the guest's region one would be
+ * plain text: a phase ends where another one begins, and before the guest speaks.
  */
 export class LogPhases {
-  readonly #output: Pick<GuestOutput, "pause">;
   #open: string | null = null;
 
-  constructor(output: Pick<GuestOutput, "pause">) {
-    this.#output = output;
-  }
-
-  /** Tells how long a step took; its path is `dispatch/STEP` or `dispatch/boot/STEP`. */
+  /** Tells how long a step took, where its path is `dispatch/boot/STEP`. */
   told(path: string, ms: number): void {
-    const [, first = "", second] = path.split("/");
-    const step = first === "boot" ? second : first;
-    const isOwn = path.split("/").length <= 3 && step !== undefined;
-    const phase = isOwn ? (phaseOf[step] ?? (first === "boot" ? "Boot" : undefined)) : undefined;
-    if (phase === undefined) return;
-    this.#enter(phase);
+    const [, parent, step, deeper] = path.split("/");
+    if (parent !== "boot" || step === undefined || deeper !== undefined) return;
+    this.#enter(machineSteps.has(step) ? "Boot" : "Image");
     say(`${step}: ${durationText(ms)}`);
   }
 
@@ -44,7 +28,6 @@ export class LogPhases {
   #enter(phase: string): void {
     if (this.#open === phase) return;
     this.end();
-    this.#output.pause();
     startGroup(phase);
     this.#open = phase;
   }

@@ -40,7 +40,7 @@ export async function runMachine(
     say(`${count} files of the checkout go to ${guestWorkspace}`);
   }
   const warnings: string[] = [];
-  const phases = new LogPhases(output);
+  const phases = new LogPhases();
   const tails = { stdout: new PrintedTail(), stderr: new PrintedTail() };
   const attempt = async () =>
     await runPlan(plan, {

@@ -26,7 +26,9 @@ import { checkHost } from "./host-check.ts";
 import { isBuiltHere } from "./host-needs.ts";
 import { provideIdToken } from "./id-token.ts";
 import { type Job, readJob } from "./job.ts";
+import { tellReceipt } from "./log-receipt.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
+import { silenceMatchers } from "./problem-matchers.ts";
 import { readInput } from "./read-input.ts";
 import { loginToRegistry } from "./registry-login.ts";
 import { egressFacts } from "./run-facts.ts";
@@ -82,6 +84,7 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
       ? { error: say, warning: say, notice: say }
       : { error, warning, notice },
   );
+  if (settings.annotations === "off") silenceMatchers();
   const spec = await readSpec(settings, annotations);
   const name = await workspaceName(settings.name, spec?.spec.name, job.temp);
   const paths = stepPaths(job.temp, name);
@@ -190,6 +193,7 @@ async function finish(
   cacheHit: string,
 ): Promise<void> {
   const egress = egressFacts(result);
+  tellReceipt(result, egress);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
   const structured = await structuredOutput(settings.structuredOutput, result, paths.outputs);
   if (structured.problem !== null) warning(structured.problem);

@@ -22,7 +22,7 @@ export {
   isMicroagentError,
   MicroagentError,
 } from "./base/errors.ts";
-export { plainText, visibleText, withoutControls } from "./base/foreign-text.ts";
+export { plainText, visibleText } from "./base/foreign-text.ts";
 export { freshName, randomHex } from "./base/ids.ts";
 export {
   type Op,
@@ -32,7 +32,7 @@ export {
   startOp,
   withOp,
 } from "./base/op.ts";
-export { durationText } from "./base/quantity.ts";
+export { bytesText, durationText } from "./base/quantity.ts";
 export type { Check, Remedy, Tier, Verdict } from "./doctor/check.ts";
 export { diagnosisJson } from "./doctor/diagnosis-json.ts";
 export type { Diagnosis } from "./doctor/doctor.ts";

@@ -102,6 +102,36 @@ test("a run is cancelled within five seconds, keeps what it has, and the runner 
   expect((await run.post())?.exitCode).toBe(0);
 });
 
+test("the log is folded by phase, and the guest speaks between them", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({
+    image: bench.image,
+    run: "mkdir /out; echo 42 > /out/x; echo hello; nslookup -type=a denied.example; true",
+    artifacts: "out=/out",
+    log: "group",
+  });
+  expect(run.exitCode, run.raw).toBe(0);
+  const shown = run.commands.flatMap(({ name, message }) => (name === "group" ? message : []));
+  expect(shown).toEqual(["Host check", "Image", "Boot", "Guest output", "Collect", "Receipt"]);
+  const ends = run.commands.filter(({ name }) => name === "endgroup");
+  expect(ends).toHaveLength(shown.length);
+  const hash = sha256Hex(Buffer.from("42\n"));
+  expect(run.lines).toContain(`out/x: 3 B, sha256 ${hash}`);
+  expect(run.lines).toContain("refused 1 times: denied.example");
+});
+
+test("without annotations nothing becomes one, not by the matchers of other steps either", async () => {
+  await using job = await bench.openJob();
+  const run = await job.step({ image: bench.image, run: "exit 3", annotations: "off" });
+  expect(run.exitCode).toBe(1);
+  const names = run.commands.map(({ name }) => name);
+  expect(names.filter((name) => name === "notice")).toEqual([]);
+  const matchers = run.commands.filter(({ name }) => name === "remove-matcher");
+  expect(matchers.map(({ properties }) => properties.owner)).toContain("tsc");
+  // That the step failed has to be said once.
+  expect(names.filter((name) => name === "error")).toHaveLength(1);
+});
+
 test("what a guest prints is text to the runner, in every form of a command and however it is cut", async () => {
   await using job = await bench.openJob();
   const run = await job.step({
@@ -159,9 +189,15 @@ test("the checkout goes in without ignored files and credentials, and comes back
   await using job = await bench.openJob();
   const { workspace } = job.dirs;
   const { git } = await checkoutIn(workspace);
-  await writeFile(join(workspace, "a.txt"), "one\ntwo\n");
-  await writeFile(join(workspace, ".gitignore"), "ignored.txt\n");
-  await writeFile(join(workspace, "ignored.txt"), "not for the guest");
+  const files = {
+    "a.txt": "one\ntwo\n",
+    ".gitignore": "ignored.txt\n",
+    "ignored.txt": "not for the guest",
+    "old name.txt": "renamed\n",
+    "run.sh": "echo\n",
+    "binary.dat": "\u0000\u0001",
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(workspace, name), text);
   await symlink("a.txt", join(workspace, "link"));
   await git("add", "-A");
   await git("commit", "-qm", "x");
@@ -174,15 +210,21 @@ test("the checkout goes in without ignored files and credentials, and comes back
       "test ! -e ignored.txt && test -L link && test -e .git/HEAD || exit 9",
       "grep -r TOKENTOKEN .git && exit 8",
       "echo three >> a.txt; echo new > 'n w.txt'; rm .gitignore; mkdir -p .github/workflows; echo evil > .github/workflows/x.yml",
+      "mv 'old name.txt' 'neuer Náme ✓.txt'; chmod +x run.sh; printf '\\000\\002\\377' > binary.dat",
     ].join("\n"),
   });
   expect(run.exitCode, run.raw).toBe(0);
   const patch = await readFile(run.outputs["patch-file"] ?? "", "utf8");
   expect(patch).not.toContain("evil");
   await git("apply", run.outputs["patch-file"] ?? "");
-  expect(await readFile(join(workspace, "a.txt"), "utf8")).toBe("one\ntwo\nthree\n");
-  expect(await readFile(join(workspace, "n w.txt"), "utf8")).toBe("new\n");
-  await expect(stat(join(workspace, ".gitignore"))).rejects.toThrow("ENOENT");
+  const now = (name: string) => readFile(join(workspace, name));
+  expect((await now("a.txt")).toString()).toBe("one\ntwo\nthree\n");
+  expect((await now("n w.txt")).toString()).toBe("new\n");
+  expect((await now("neuer Náme ✓.txt")).toString()).toBe("renamed\n");
+  expect([...(await now("binary.dat"))]).toEqual([0, 2, 255]);
+  expect((await stat(join(workspace, "run.sh"))).mode & 0o111).toBe(0o111);
+  for (const gone of [".gitignore", "old name.txt"])
+    await expect(stat(join(workspace, gone))).rejects.toThrow("ENOENT");
   expect(await git("status", "--porcelain", "link")).toBe("");
 });
 
