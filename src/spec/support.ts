@@ -29,6 +29,8 @@ const planned = (
   ...more,
 });
 
+const brokerInstead =
+  "Use agent.cred-swap, or --egress-swap-config for a host of your own: the credential stays on the host, and programs keep their base URL";
 const filesInstead = "Copy files in with files, and bring results out with outputs";
 
 /**
@@ -88,8 +90,8 @@ export const fieldSupport: readonly FieldSupport[] = [
   built("--egress-policy"),
   built("agent.cred-swap"),
   built("--egress-swap-config"),
-  planned("agent.broker"),
-  planned("agent.brokers", { harmless: isEmpty }),
+  planned("agent.broker", { instead: brokerInstead }),
+  planned("agent.brokers", { harmless: isEmpty, instead: brokerInstead }),
   built("--secret"),
   built("--secret-on-demand"),
   built("--secrets-env-file"),

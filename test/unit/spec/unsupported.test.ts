@@ -51,6 +51,13 @@ describe("a field that is not built yet is named where it is used", () => {
   });
 });
 
+test("who asks for a broker endpoint is told of what does the same here", () => {
+  const text = "agent: {broker: {upstream: 'https://api.openai.com', secret: key=env:KEY}}";
+  const swap = expect.stringMatching(/agent\.cred-swap.*--egress-swap-config/);
+  expect(unsupportedError(plan({}, text))?.hint).toEqual(swap);
+  expect(unsupportedError(plan({ brokerEndpoint: ["upstream=https://a"] }))?.hint).toEqual(swap);
+});
+
 test.each([
   "{}",
   "network: {mode: isolated}",
