@@ -40,11 +40,16 @@ export function kernelCommandLine(request: MachineRequest, host: HostFacts, boar
  * single CPU. With a hypervisor the clock is paravirtual and none of this is needed.
  */
 function emulationWords(request: MachineRequest, host: HostFacts): string[] {
-  if (host.accel !== "tcg" || host.arch !== "x86_64") return [];
+  if (host.accel !== "tcg") return [];
+  // What the emulator has translated it finds again by its address: a program at another one each time is translated
+  // each time, which is more than half of what a short command costs.
+  const addresses = ["norandmaps"];
+  if (host.arch !== "x86_64") return addresses;
   const { flavor } = request.kernel;
   // From the clock's rate a kernel also knows its loops per jiffy.
   const clock = host.tscKhz === null ? [] : [`tsc_early_khz=${host.tscKhz}`, "tsc=reliable"];
   return [
+    ...addresses,
     ...clock,
     "no_timer_check",
     "noreplace-smp",

@@ -25,6 +25,15 @@ describe.each(["own", "distribution"])("with the %s kernel", (kernel) => {
     expect(result.outputDir).toBeNull();
   });
 
+  test("programs lie at the same addresses each time under emulation, and nowhere else", async () => {
+    const result = await bench.run({
+      kernel,
+      exec: "for i in 1 2 3 4; do grep -m1 stack /proc/self/maps; done | sort -u | wc -l",
+    });
+    const places = result.boot?.host.accel === "tcg" ? 1 : 4;
+    expect(result.stdout.text().trim()).toBe(`${places}`);
+  });
+
   test("an Agentfile's setup, files, entry and outputs work together", async () => {
     await writeFile(join(bench.dir, "words.txt"), "three short words\n");
     const spec = `

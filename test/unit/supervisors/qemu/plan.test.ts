@@ -52,7 +52,7 @@ describe("planQemu", () => {
         "-initrd",
         "/k/initramfs",
         "-append",
-        "console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2596130 tsc=reliable no_timer_check noreplace-smp nolapic_timer",
+        "console=ttyS0 quiet panic=-1 reboot=t norandmaps tsc_early_khz=2596130 tsc=reliable no_timer_check noreplace-smp nolapic_timer",
         "-chardev",
         "socket,id=console,fd=5",
         "-serial",
@@ -113,7 +113,9 @@ describe("planQemu", () => {
 
   test("an unreliable counter is not vouched for, several CPUs keep their timers", () => {
     const line = valuesOf(plan({ cpus: 2 }, someHost({ tscKhz: null })).args, "-append")[0];
-    expect(line).toBe("console=ttyS0 quiet panic=-1 reboot=t no_timer_check noreplace-smp");
+    expect(line).toBe(
+      "console=ttyS0 quiet panic=-1 reboot=t norandmaps no_timer_check noreplace-smp",
+    );
   });
 
   test("aarch64 gets the virt board, its own console and the flat image", () => {
@@ -122,7 +124,7 @@ describe("planQemu", () => {
     const args = plan({ kernel }, someHost({ arch: "aarch64" })).args;
     expect(valuesOf(args, "-machine")[0]).toMatch(/^virt,/);
     expect(valuesOf(args, "-kernel")).toEqual(["/k/Image"]);
-    expect(valuesOf(args, "-append")).toEqual(["console=ttyAMA0 quiet panic=-1"]);
+    expect(valuesOf(args, "-append")).toEqual(["console=ttyAMA0 quiet panic=-1 norandmaps"]);
   });
 
   test("disks keep their order, ids, sharing and durability", () => {
