@@ -3,6 +3,7 @@ import { MicroagentError } from "../../base/errors.ts";
 import { workspaceName } from "../named-workspace.ts";
 import { statusText } from "../render/status.ts";
 import { addRunFlags, readRunFlags } from "../run-flags.ts";
+import { specOfDirectory } from "../spec-of-directory.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
 import { ttlFlag, ttlOption } from "../ttl-option.ts";
 import { withProgress } from "../with-progress.ts";
@@ -20,7 +21,8 @@ export function define(command: Command, terminal: Terminal): void {
       "after",
       `
 Makes a workspace that stays until it is deleted: its disk is kept from one start to the next. The image and the kernel
-are fetched and host files are read now; setup runs at the first start. With --exec, --entrypoint or --image-command
+are fetched and host files are read now; setup runs at the first start. Without --file, microagent.yaml or microagent.yml of the
+current directory is read when it is there, and flags win over it. With --exec, --entrypoint or --image-command
 each start runs that command, and the workspace ends with it; without one it waits for "microagent exec".
 
 Examples:
@@ -36,7 +38,7 @@ Examples:
       const opened = engine.createEngine(engine.stateLayout({ stateDir }));
       if (typeof fromSnapshot === "string") {
         const name = workspaceName("create", given ?? flags.name, {});
-        refuseOthers(flags);
+        refuseOthers(rest);
         const from = snapshotName(fromSnapshot);
         await withProgress(terminal, "create", async (op) => {
           const workspace = await engine.startFromSnapshot(op, opened, from, name, { ttlSeconds });
@@ -46,7 +48,9 @@ Examples:
         return;
       }
       const name = given ?? flags.name;
-      const plan = await engine.planRun("create", { ...flags, ...(name && { name }) }, file);
+      const found = file === undefined ? await specOfDirectory(terminal.cwd) : undefined;
+      const named = { ...flags, ...(name && { name }) };
+      const plan = await engine.planRun("create", named, file ?? found);
       // A spec may name it; a name that nobody chose would be found by nobody.
       if (plan.provenance.name === "default") workspaceName("create", undefined, {});
       if (dryRun) {
@@ -54,6 +58,9 @@ Examples:
         return;
       }
       await withProgress(terminal, "create", async (op) => {
+        if (found !== undefined) {
+          op.report({ kind: "note", text: `Spec file "${found}" of this directory is used` });
+        }
         for (const text of plan.notes) op.report({ kind: "note", text });
         await engine.createWorkspace(op, opened, plan, { ttlSeconds });
         if (start === true) {
@@ -70,12 +77,18 @@ async function show(terminal: Terminal, status: Record<string, unknown>): Promis
 }
 
 /** A saved machine is what it is: nothing of it can be asked for anew. */
-function refuseOthers(flags: object): void {
-  const others = Object.keys(flags).filter((key) => key !== "name");
-  if (others.length === 0) return;
+function refuseOthers(options: Readonly<Record<string, unknown>>): void {
+  const others = Object.entries(options)
+    // Of "--no-template" the parser makes a default.
+    .filter(([key, value]) => (key === "template" ? value === false : value !== undefined))
+    .map(([key]) => key)
+    .filter((key) => key !== "name" && key !== "stateDir");
+  const [first] = others;
+  if (first === undefined) return;
+  const flag = first.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new MicroagentError(
     "usage",
-    `Flag --from-snapshot stands alone, found ${others.length} more that would change what was saved`,
+    `Flag --from-snapshot stands alone, found --${flag}: a saved machine is what it is`,
     { hint: "For example: microagent create twin --from-snapshot dev:ready" },
   );
 }
