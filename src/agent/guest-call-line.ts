@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { jsonOrNull } from "../base/json.ts";
 import { printable } from "../channel/printable.ts";
 import type { DnsCall, RefusalCode, TcpCall, UdpCall, UnmediatedCall } from "./guest-calls.ts";
 
@@ -65,11 +66,7 @@ export function parseGuestCall(line: string): GuestCall | BadCall {
 }
 
 function parseObject(line: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
+  const value = jsonOrNull(line);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : null;
 }

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { z } from "zod";
 import { MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
+import { jsonOrNull } from "../base/json.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { protocolViolation } from "./failure.ts";
@@ -67,7 +68,7 @@ export async function guestHandshake(
     const line = await readLinkLine(op, link, limits.channel.helloBytesMax, () => {});
     const text = Buffer.from(line).toString("utf8");
     if (!text.startsWith(handshakeMark)) continue;
-    const host = answerSchema.safeParse(parseJson(text.slice(handshakeMark.length)));
+    const host = answerSchema.safeParse(jsonOrNull(text.slice(handshakeMark.length)));
     if (!host.success) continue;
     const { session } = host.data;
     const said = answer(session);
@@ -86,7 +87,7 @@ export async function guestHandshake(
 export function parseGuestHello(line: Uint8Array, session: string): GuestHello {
   refuseOtherBytes(line);
   const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8");
-  const value = parseJson(text.slice(handshakeMark.length));
+  const value = jsonOrNull(text.slice(handshakeMark.length));
   const answer = answerSchema.safeParse(value);
   if (!answer.success) throw badHello(text, "a version and a session");
   const { v, session: echoed } = answer.data;
@@ -137,12 +138,4 @@ function refuseOtherBytes(soFar: Uint8Array): void {
 
 function badHello(text: string, wanted: string): MicroagentError {
   return protocolViolation(`The guest answered "${printable(text)}", wanted ${wanted}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { errnoOf } from "../base/errors.ts";
+import { namesIn } from "../host/directory-names.ts";
 import { fileError } from "../host/file-error.ts";
 import { type AuditRecord, auditEventNames, egressSignals } from "./audit-event.ts";
 
@@ -144,13 +145,7 @@ export class AuditReader {
 
 async function filesOf(path: string): Promise<string[]> {
   const name = basename(path);
-  let entries: string[];
-  try {
-    entries = await readdir(dirname(path));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${dirname(path)}" cannot be read`);
-  }
+  const entries = await namesIn(dirname(path));
   const numbered = entries
     .filter(
       (entry) =>

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { jsonOrNull } from "../base/json.ts";
 import { limits } from "../base/limits.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
@@ -60,7 +61,7 @@ export async function readRecord(directory: string): Promise<KernelRecord | null
   const path = join(directory, recordFileName);
   const text = await readText(path);
   if (text === null) return null;
-  const parsed = kernelRecord.safeParse(parseJson(text));
+  const parsed = kernelRecord.safeParse(jsonOrNull(text));
   if (parsed.success) return parsed.data;
   const first = parsed.error.issues[0];
   throw new MicroagentError(
@@ -103,13 +104,5 @@ async function readText(path: string): Promise<string | null> {
     const errno = errnoOf(error);
     if (errno === "ENOENT" || errno === "ENOTDIR") return null;
     throw fileError(error, `Kernel record "${path}" cannot be read`);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { request as plainRequest } from "node:http";
 import { type RequestOptions, request as tlsRequest } from "node:https";
 import { z } from "zod";
 import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
+import { jsonOrNull } from "../base/json.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import type { HostEnvironment } from "../host/environment.ts";
@@ -121,7 +122,7 @@ async function ask(op: Op, url: URL, server: VaultServer, tls: RequestOptions): 
 }
 
 function fieldOf(ref: VaultRef, body: Buffer): Uint8Array {
-  const parsed = answerSchema.safeParse(jsonOrNull(body));
+  const parsed = answerSchema.safeParse(jsonOrNull(body.toString("utf8")));
   if (!parsed.success) {
     // The answer may hold other secrets of that path: nothing of it is shown.
     throw new MicroagentError(
@@ -212,12 +213,4 @@ function needed(environment: Environment, name: string): string {
 
 function urlOrNull(text: string, base: URL): URL | null {
   return URL.canParse(text, base.href) ? new URL(text, base) : null;
-}
-
-function jsonOrNull(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,7 @@
-import { open, readdir, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
+import { namesIn } from "../host/directory-names.ts";
 import { fileError } from "../host/file-error.ts";
 import { monotonicStamp } from "../host/monotonic-stamp.ts";
 import { identityOf, ownIdentity } from "../host/process-identity.ts";
@@ -82,11 +82,4 @@ export async function listTickets(dir: string): Promise<readonly Ticket[]> {
     });
   }
   return tickets;
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  return await readdir(dir).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${dir}" cannot be read`);
-  });
 }

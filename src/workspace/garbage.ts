@@ -1,11 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Op } from "../base/op.ts";
+import { namesIn } from "../host/directory-names.ts";
 import { collectLeases, readLeases } from "../host/lease.ts";
 import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import { openStore } from "../image/store.ts";
-import { namesIn, outlivesItsRuns } from "./workspace-names.ts";
+import { outlivesItsRuns } from "./lasting-workspace.ts";
 
 /** What a collection did. */
 export interface GarbageReport {

@@ -1,9 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { namesIn } from "../host/directory-names.ts";
 import { listLeases } from "../host/lease.ts";
 import type { StateLayout } from "../host/state-layout.ts";
+import { outlivesItsRuns } from "./lasting-workspace.ts";
 import type { WorkspaceListing } from "./workspace-listing.ts";
-import { namesIn, outlivesItsRuns } from "./workspace-names.ts";
 
 /** Running, orphaned and kept workspaces, by name. */
 export async function listWorkspaces(layout: StateLayout): Promise<readonly WorkspaceListing[]> {

@@ -2,6 +2,7 @@ import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { jsonOrNull } from "../base/json.ts";
 import { limits } from "../base/limits.ts";
 import { fileError } from "../host/file-error.ts";
 import type { StateLayout } from "../host/state-layout.ts";
@@ -109,12 +110,4 @@ export async function secretAuditOf(layout: StateLayout, name: string): Promise<
   throw new MicroagentError("workspace_not_found", `Workspace "${name}" kept no access log`, {
     hint: "Run it with --secrets-audit",
   });
-}
-
-function jsonOrNull(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOrNull } from "../../base/json.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
 import { type Asked, answerError, unauthorized } from "./answer-error.ts";
@@ -114,7 +115,7 @@ export class Authorizer {
         : error;
     }
     const bytes = await answer.bytes(limits.registry.tokenBytesMax);
-    const parsed = tokenAnswer.safeParse(jsonOrNull(bytes));
+    const parsed = tokenAnswer.safeParse(jsonOrNull(Buffer.from(bytes ?? []).toString("utf8")));
     const token = parsed.success ? (parsed.data.token ?? parsed.data.access_token ?? "") : "";
     if (!/^[\x21-\x7e]+$/.test(token)) {
       throw unauthorized(this.asked, `the token server "${realm.host}" gave no token`);
@@ -149,12 +150,4 @@ function withQuery(realm: URL, query: URLSearchParams): string {
   const url = new URL(realm);
   for (const [name, value] of query) url.searchParams.append(name, value);
   return url.href;
-}
-
-function jsonOrNull(bytes: Uint8Array | null): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes ?? []).toString("utf8"));
-  } catch {
-    return null;
-  }
 }

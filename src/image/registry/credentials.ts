@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { isMicroagentError, MicroagentError } from "../../base/errors.ts";
+import { jsonOrNull } from "../../base/json.ts";
 import type { Op } from "../../base/op.ts";
 import { type HostEnvironment, hostEnvironment } from "../../host/environment.ts";
 import { runTool } from "../../host/run-tool.ts";
@@ -93,12 +94,4 @@ async function askHelper(
   return username === "<token>"
     ? { kind: "identity-token", token: secret }
     : { kind: "password", username, password: secret };
-}
-
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { errnoOf, MicroagentError } from "../../base/errors.ts";
+import { jsonOrNull } from "../../base/json.ts";
 import { fileError } from "../../host/file-error.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import { ensurePrivateDir } from "../../host/state-layout.ts";
@@ -86,14 +87,6 @@ export class Names {
 
   #path(reference: string, arch: GuestArchitecture): string {
     return join(this.dir, `${digestHex(sha256Of(`${reference}\n${arch}`))}.json`);
-  }
-}
-
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
 

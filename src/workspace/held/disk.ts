@@ -1,7 +1,5 @@
-import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { errnoOf } from "../../base/errors.ts";
-import { fileError } from "../../host/file-error.ts";
+import { namesIn } from "../../host/directory-names.ts";
 import type { DiskAttachment, DiskLayer } from "../../supervisor/port.ts";
 import { scratchDisk, scratchFile } from "../workspace-dir.ts";
 
@@ -15,11 +13,10 @@ export async function diskIn(
   dir: string,
   durability: DiskAttachment["durability"],
 ): Promise<DiskAttachment | null> {
-  const names = await readdir(dir).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${dir}" cannot be read`);
-  });
-  const layers = chainOf(names).map(({ path, format }) => ({ path: join(dir, path), format }));
+  const layers = chainOf(await namesIn(dir)).map(({ path, format }) => ({
+    path: join(dir, path),
+    format,
+  }));
   const top = layers.at(-1);
   if (top === undefined) return null;
   const disk = { id: scratchDisk, readOnly: false, durability } as const;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoOf } from "../../base/errors.ts";
 import { randomHex } from "../../base/ids.ts";
 import type { Op } from "../../base/op.ts";
+import { namesIn } from "../../host/directory-names.ts";
 import { fileError } from "../../host/file-error.ts";
 import { publishDir, writeFileAtomic } from "../../host/files.ts";
 import { ensurePrivateDir } from "../../host/state-layout.ts";
@@ -175,11 +176,4 @@ function broken(reason: string): Found {
 
 async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null)) !== null;
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  return await readdir(dir).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${dir}" cannot be read`);
-  });
 }
