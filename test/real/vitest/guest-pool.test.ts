@@ -77,13 +77,13 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
   });
 
   test("a wrong test fails as ever; a process, a machine and a loop that end it are told", async () => {
-    const { code, text } = await project.run(["bad"], { ...env, PLUGIN_TEST_FILE_MS: "20000" });
+    const { code, text } = await project.run(["bad"], { ...env, PLUGIN_TEST_FILE_MS: "30000" });
     expect(code).toBe(1);
     expect(text).toContain("expected 'negative' to be 'positive'");
     expect(text).toMatch(/fails\.check\.ts:5:/);
     expect(text).toMatch(/abort\.check\.ts" could not be run: The worker in machine "\S+" ended/);
     expect(text).toMatch(/off\.check\.ts" could not be run: .*powered/);
-    expect(text).toMatch(/hang\.check\.ts" could not be run: It did not end within 20000 ms/);
+    expect(text).toMatch(/hang\.check\.ts" could not be run: It did not end within 30000 ms/);
     await gone();
   });
 
@@ -103,6 +103,22 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
     run.child.kill("SIGINT");
     expect(await run.code).toBe(130);
     expect(run.text()).toContain("after the interrupt");
+    await gone();
+  });
+
+  test("watching runs a changed file again, in another machine", async () => {
+    const path = join(project.dir, "good", "draws-a.check.ts");
+    const text = await readFile(path, "utf8");
+    const run = project.start(["watch", "good/draws-a"], env);
+    await run.printed(/Waiting for file changes/);
+    // Written again and again: one change may come before the watcher is ready, or while it looks away.
+    const change = async () => {
+      await writeFile(path, text);
+      return new Set(run.text().match(/"uuid":"[^"]+"/g)).size;
+    };
+    await expect.poll(change, { interval: 5_000, timeout: 300_000 }).toBeGreaterThan(1);
+    run.child.kill("SIGTERM");
+    await run.code;
     await gone();
   });
 

@@ -1,6 +1,10 @@
-import { microvm } from "microagent-ci/vitest";
+import { microvm, microvmPool } from "microagent-ci/vitest";
 import { expect, type Machine, test, vmTest } from "microagent-ci/vitest/test";
+import { defineConfig } from "vitest/config";
 
+defineConfig({ test: { pool: microvmPool({ template: { memory: 512 }, files: ["x"] }) } });
+// @ts-expect-error files are a list
+microvmPool({ files: "x" });
 microvm({ templates: { a: { image: "x", memory: 3 } } });
 // @ts-expect-error memory is a number
 microvm({ templates: { a: { image: "x", memory: "3" } } });
