@@ -20,6 +20,9 @@ const (
 	stopWait = 2 * time.Second
 )
 
+// pieceBytes is the most of a frame that is passed on at once; the host's frames are no larger in practice.
+const pieceBytes = 64 << 10
+
 // Process is the machine's network: what it ends in stays open whatever becomes of the process that serves it.
 type Process struct {
 	args      Args
@@ -31,7 +34,7 @@ type Process struct {
 	stop      int // an eventfd
 	done      chan struct{}
 
-	piece [32 << 10]byte // of the session's reader
+	piece [mux.HeaderBytes + pieceBytes]byte // of the session's reader
 
 	mu      sync.Mutex
 	child   *child
@@ -165,8 +168,9 @@ func (p *Process) Forward(h mux.Header, in *mux.Reader) error {
 				in.Skip(n)
 				at, left = at+n, left-n
 			}
-			if room := min(left, len(p.piece)-at); room > 0 {
-				n, err := in.Direct(p.piece[at : at+room])
+			// What there is is not sent on at once: each time that wakes the process costs more than the bytes do.
+			for left > 0 && at < len(p.piece) {
+				n, err := in.Direct(p.piece[at : at+min(left, len(p.piece)-at)])
 				if n == 0 && err != nil {
 					return err
 				}
