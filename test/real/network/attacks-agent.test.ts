@@ -111,7 +111,7 @@ describe("the agent's side of the network, attacked by root in the guest", () =>
     const said = await guest.shell(`
       ip route del default; ip -6 route del default
       /attacker tcp 198.18.0.1:80 10.1.2.3:80
-      ip route add default dev lo; /attacker tcp 198.18.0.1:80; ip route del default
+      ip route add default dev lo; nc -w 2 198.18.0.1 80 < /dev/null; ip route del default
       ip link add dummy0 type dummy; ip link set dummy0 up; ip route add default dev dummy0
       nc -w 2 198.18.0.1 80 < /dev/null; ip route del default; ip link del dummy0`);
     expect(said).toContain("198.18.0.1:80 unreachable\n10.1.2.3:80 unreachable\n");
