@@ -11,8 +11,8 @@ const subject = await import(pathToFileURL(subjectPath).href);
 
 export const { defaultSupervisors, makeCertificate, pemOf } = subject;
 export const { ensureInitramfs, makeEmptyExt4, readHostTree, writeHostTree } = subject;
-export const { cloneTemplate, ensureTemplate, makeOverlay, nothingAttached, openTemplatePool } =
-  subject;
+export const { cloneTemplate, ensureTemplate, openTemplatePool, standTemplate } = subject;
+export const { makeOverlay, nothingAttached } = subject;
 export const { boot, createEngine, ensureBaseImage, openStore, resolveImage, stateLayout } =
   subject;
 

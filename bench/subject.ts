@@ -18,4 +18,5 @@ export {
 export { ensureInitramfs } from "../src/kernel/initramfs/ensure.ts";
 export { defaultSupervisors } from "../src/registry.ts";
 export { nothingAttached } from "../src/workspace/attachments.ts";
+export { standTemplate } from "../src/workspace/templates/clone.ts";
 export { makeOverlay } from "../supervisors/qemu/qcow2.ts";

@@ -2,7 +2,13 @@ import { boundFigure, plainFigure, ratioFigure } from "../figure.mjs";
 import { pssMib, restoreFloor } from "../floor/restore.mjs";
 import { savedFloor } from "../floor/saved.mjs";
 import { interleave } from "../measure.mjs";
-import { cloneTemplate, ensureTemplate, openTemplatePool, withOp } from "../product.mjs";
+import {
+  cloneTemplate,
+  ensureTemplate,
+  openTemplatePool,
+  standTemplate,
+  withOp,
+} from "../product.mjs";
 import { cloneRequest, crowd } from "./clone-crowd.mjs";
 import { secondDispatch } from "./clone-dispatch.mjs";
 import { execTrue } from "./exec.mjs";
@@ -77,7 +83,7 @@ export const clone = {
   },
 };
 
-/** Hand-overs of a pool, and what a machine takes that waits in one which is kept cold. */
+/** Hand-overs of a pool, and what a machine takes that stands in one which is kept cold. */
 async function fromPool(bench, template, runs, paused) {
   const samples = [];
   await withOp("bench", async (op) => {
@@ -95,10 +101,9 @@ async function fromPool(bench, template, runs, paused) {
       await pool[Symbol.asyncDispose]();
     }
     for (let round = 0; round < runs; round++) {
-      const workspace = await cloneTemplate(op, bench.engine, template, cloneRequest());
-      await workspace.pause(op);
-      paused.push(pssMib(workspace.pid));
-      await workspace.close();
+      const standing = await standTemplate(op, bench.engine, template, cloneRequest());
+      paused.push(pssMib(standing.pid));
+      await standing.close();
     }
   });
   return samples;

@@ -72,7 +72,8 @@ export async function takeLease(
       `${JSON.stringify({ version: 1, owner: ownIdentity(), startedAt, ...fields })}\n`,
       { survivesPowerCut },
     );
-  await save(true);
+  // A power cut ends what it stands for; a directory that no lease names is collected too.
+  await save(false);
   const stopHeartbeat = startHeartbeat(path);
   let released = false;
   return {

@@ -9,6 +9,7 @@ export function leaseNotes(
   path: string,
   lease: Lease,
   staged: string,
+  survivesPowerCut: boolean,
 ): Pick<WorkspaceDir, "recordMachine" | "writeRecord" | "stagingIn"> {
   let staging: string | null = null;
   return {
@@ -17,7 +18,9 @@ export function leaseNotes(
       await lease.update({ supervisor, vmm });
     },
     writeRecord: (fileName, value) =>
-      writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`),
+      writeFileAtomic(join(path, fileName), `${JSON.stringify(value, null, 2)}\n`, {
+        survivesPowerCut,
+      }),
     async stagingIn(outputDir, name) {
       if (staging !== outputDir) await lease.update({ outputDir });
       staging = outputDir;

@@ -84,7 +84,7 @@ export async function openWorkspaceDir(
       await makeScratch(op, scratch, sizeMib);
       return { id: scratchDisk, path: scratch, readOnly: false, durability: "disposable" };
     },
-    ...leaseNotes(path, lease, path),
+    ...leaseNotes(path, lease, path, false),
     keep() {
       kept = true;
     },

@@ -256,6 +256,44 @@ describe("a pool", () => {
     });
   });
 
+  test("lets clones stand as they were saved, and wakes them when they are taken", async () => {
+    await during(async (op) => {
+      const template = await ensureTemplate(op, engine, request());
+      await using pool = openTemplatePool(engine, template, { size: 1, clone, warm: false });
+      await pool.filled(op);
+      const taken = await pool.takeReady(op);
+      expect(taken?.workspace.name).toBe("clone-0");
+      expect(await pool.takeReady(op)).toBeNull();
+      if (taken === null) return;
+      expect(await show(op, taken.workspace)).toBe("1");
+      await taken.workspace.close();
+    });
+  });
+
+  test("makes none without room, hands the room over, and gives it back for others", async () => {
+    await during(async (op) => {
+      const template = await ensureTemplate(op, engine, request());
+      let room = 1;
+      const place = async () => {
+        if (room === 0) return null;
+        room--;
+        return { [Symbol.asyncDispose]: async () => void room++ };
+      };
+      await using pool = openTemplatePool(engine, template, { size: 3, clone, place });
+      await pool.filled(op);
+      expect(pool.readyCount).toBe(1);
+      expect(room).toBe(0);
+      expect(await pool.makeWay()).toBe(true);
+      expect(await pool.makeWay()).toBe(false);
+      expect(room).toBe(1);
+      room = 0;
+      await expect(pool.takeReady(op)).resolves.toBeNull();
+      room = 1;
+      await using workspace = await pool.take(op);
+      expect(await show(op, workspace)).toBe("1");
+    });
+  });
+
   test("that cannot make clones says so to whoever asks, and is closed for good", async () => {
     await during(async (op) => {
       const template = await ensureTemplate(op, engine, request());

@@ -42,7 +42,7 @@ export async function takeHold(op: Op, layout: StateLayout, name: string): Promi
       await rename(`${scratch}.tmp`, scratch);
       return { id: "scratch", path: scratch, readOnly: false, durability };
     },
-    ...leaseNotes(path, lease, name),
+    ...leaseNotes(path, lease, name, true),
     keep() {},
     keptAt: path,
     keepFailure: null,

@@ -40,48 +40,138 @@ export async function cloneSaved(
   request: BootRequest,
 ): Promise<Workspace> {
   await using undo = new CleanupStack();
+  const begun = await begin(op, engine, prepared, source, request, undo);
+  const { machine, agent } = await within(op, begun, async (step) => {
+    const started = await start(step, begun, undo);
+    return { machine: started, agent: await becomeAnother(step, begun, started) };
+  });
+  return await finish(op, begun, machine, agent, undo);
+}
+
+/** A clone that stands as the machine was saved: nothing in it has run, and it has no name yet. */
+export interface StandingClone {
+  readonly pid: number | null;
+  /** Lets it run as another machine; when that fails, it is gone. */
+  wake(op: Op): Promise<Workspace>;
+  /** Ends it, unless it was woken. */
+  close(): Promise<void>;
+}
+
+/** As `cloneSaved`, up to the moment before the machine runs. */
+export async function standSaved(
+  op: Op,
+  engine: Engine,
+  prepared: Prepared,
+  source: SavedSource,
+  request: BootRequest,
+): Promise<StandingClone> {
+  await using undo = new CleanupStack();
+  const begun = await begin(op, engine, prepared, source, request, undo);
+  const machine = await within(op, begun, (step) => start(step, begun, undo));
+  await record(begun, machine);
+  const held = undo.release();
+  return {
+    pid: machine.pid,
+    close: () => held.run(),
+    async wake(waking) {
+      await using own = held.release();
+      const agent = await within(waking, begun, (step) => becomeAnother(step, begun, machine));
+      return await finish(waking, begun, machine, agent, own);
+    },
+  };
+}
+
+/** What a clone is made of and what it has on the host. */
+interface Begun {
+  readonly prepared: Prepared;
+  readonly source: SavedSource;
+  readonly request: BootRequest;
+  readonly directory: WorkspaceDir;
+  readonly own: OwnFiles;
+  readonly attachments: Attachments;
+  readonly disks: readonly DiskAttachment[];
+}
+
+async function begin(
+  op: Op,
+  engine: Engine,
+  prepared: Prepared,
+  source: SavedSource,
+  request: BootRequest,
+  undo: CleanupStack,
+): Promise<Begun> {
+  const openFiles = async () => {
+    const directory = await openDirectory(op, engine, request, undo);
+    const [own, attachments] = await together(
+      linkSaved(source.path, source.manifest, directory.path),
+      openConnections(op, request, directory, undo),
+    );
+    return { directory, own, attachments, disks: disksOf(own, directory) };
+  };
   // What does not need each other goes on at once: a clone is started in the time of a few small files.
-  const [directory] = await together(
-    openDirectory(op, engine, request, undo),
+  const [files] = await together(
+    openFiles(),
     engine.images.pin(op, prepared.image).then((pin) => {
       undo.defer(async () => await pin[Symbol.asyncDispose]());
     }),
   );
-  const [own, attachments] = await together(
-    linkSaved(source.path, source.manifest, directory.path),
-    openConnections(op, request, directory, undo),
-  );
+  return { prepared, source, request, ...files };
+}
 
-  const { choice, image } = prepared;
-  const disks = disksOf(own, directory);
+/** A part of the start, for which there is as much time as for all of it. */
+async function within<T>(op: Op, { request }: Begun, work: (step: Op) => Promise<T>): Promise<T> {
+  return await blamingSaved(op.step("clone", work, { timeoutMs: request.bounds.bootMs }));
+}
+
+async function start(op: Op, begun: Begun, undo: CleanupStack): Promise<Machine> {
+  const { prepared, request, directory, own, disks } = begun;
+  const { supervisor, host } = prepared.choice;
   const wanted = machineRequest(request, prepared, {
     writable: disks,
     consolePath: directory.consolePath,
     from: { memory: own.memory, state: own.state },
   });
-  const plan = choice.supervisor.plan(wanted, choice.host);
-  const started = async (step: Op) => {
-    const machine = await step.step("start", (part) => choice.supervisor.start(part, plan));
-    undo.defer(() => machine.kill("the clone failed").then(() => {}));
-    const [agent] = await together(
-      becomeAnother(step, machine, request.hostname, attachments),
-      directory.recordMachine(choice.supervisor.name, machine),
-    );
-    return { machine, agent };
-  };
-  const { machine, agent } = await blamingSaved(
-    op.step("clone", started, { timeoutMs: request.bounds.bootMs }),
-  );
+  const plan = supervisor.plan(wanted, host);
+  const machine = await op.step("start", (step) => supervisor.start(step, plan));
+  undo.defer(() => machine.kill("the clone failed").then(() => {}));
+  return machine;
+}
+
+async function becomeAnother(op: Op, begun: Begun, machine: Machine): Promise<Agent> {
+  const { attachments, request } = begun;
+  const connected = op.step("handshake", async (step) => {
+    // The guest finds our first words as soon as it runs.
+    const renewal = renewalFor(step.clock, request.hostname, attachments);
+    const connecting = connectAgent(step, machine, attachments.calls, renewal);
+    const [agent] = await Promise.all([connecting, machine.freezer?.resume(step)]);
+    return agent;
+  });
+  const [agent] = await together(connected, record(begun, machine));
+  return agent;
+}
+
+/** Notes whose process the machine is. */
+async function record({ prepared, directory }: Begun, machine: Machine): Promise<void> {
+  await directory.recordMachine(prepared.choice.supervisor.name, machine);
+}
+
+async function finish(
+  op: Op,
+  begun: Begun,
+  machine: Machine,
+  agent: Agent,
+  undo: CleanupStack,
+): Promise<Workspace> {
+  const { prepared, source, request, directory, own, attachments, disks } = begun;
   // The machine holds them; other names would only keep them on the disk after the template has gone.
   await together(
     rm(own.state, { force: true }),
     own.memory === null ? Promise.resolve() : rm(own.memory, { force: true }),
   );
-  await attachments.deliver(op, agent, image.config.user);
-
+  await attachments.deliver(op, agent, prepared.image.config.user);
   return new Workspace({
     request,
-    snapshots: choice.snapshots,
+    snapshots: prepared.choice.snapshots,
     machine,
     agent,
     directory,
@@ -90,21 +180,6 @@ export async function cloneSaved(
     report: bootReport(prepared, { attempts: 1, retryReason: null, template: source.use }),
     clock: op.clock,
     release: undo.release(),
-  });
-}
-
-async function becomeAnother(
-  op: Op,
-  machine: Machine,
-  hostname: string,
-  attachments: Attachments,
-): Promise<Agent> {
-  return await op.step("handshake", async (part) => {
-    // The guest finds our first words as soon as it runs.
-    const renewal = renewalFor(part.clock, hostname, attachments);
-    const connecting = connectAgent(part, machine, attachments.calls, renewal);
-    const [connected] = await Promise.all([connecting, machine.freezer?.resume(part)]);
-    return connected;
   });
 }
 

@@ -1,10 +1,12 @@
 import { dirname } from "node:path";
 import { isTimeout, type MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
+import type { BootRequest } from "../boot.ts";
 import type { Engine } from "../engine.ts";
+import type { Prepared } from "../prepare.ts";
 import type { Workspace } from "../workspace.ts";
 import { isBroken } from "./broken.ts";
-import { cloneSaved } from "./clone-saved.ts";
+import { cloneSaved, type SavedSource, type StandingClone, standSaved } from "./clone-saved.ts";
 import { ensureTemplate } from "./ensure.ts";
 import { preparedOf, sourceOf } from "./prepared-template.ts";
 import { findSaved, removeSaved } from "./store.ts";
@@ -20,6 +22,32 @@ export async function cloneTemplate(
   template: Template,
   request: CloneRequest,
 ): Promise<Workspace> {
+  return await startedFrom(op, engine, template, request, cloneSaved);
+}
+
+/** As `cloneTemplate`, up to the moment before the machine runs. */
+export async function standTemplate(
+  op: Op,
+  engine: Engine,
+  template: Template,
+  request: CloneRequest,
+): Promise<StandingClone> {
+  return await startedFrom(op, engine, template, request, standSaved);
+}
+
+async function startedFrom<T>(
+  op: Op,
+  engine: Engine,
+  template: Template,
+  request: CloneRequest,
+  start: (
+    op: Op,
+    engine: Engine,
+    prepared: Prepared,
+    source: SavedSource,
+    boot: BootRequest,
+  ) => Promise<T>,
+): Promise<T> {
   const boot = {
     ...template.request.boot,
     name: request.name,
@@ -28,7 +56,7 @@ export async function cloneTemplate(
     bounds: { ...template.request.boot.bounds, bootMs: request.bootMs },
   };
   try {
-    return await cloneSaved(op, engine, preparedOf(template), sourceOf(template), boot);
+    return await start(op, engine, preparedOf(template), sourceOf(template), boot);
   } catch (error) {
     if (!isBroken(error)) throw error;
     if (template.request.buildable === false) {
@@ -40,7 +68,7 @@ export async function cloneTemplate(
     const again = await ensureTemplate(op, engine, template.request, {
       instead: { id, reason: error.message },
     });
-    return await cloneSaved(op, engine, preparedOf(again), sourceOf(again), boot);
+    return await start(op, engine, preparedOf(again), sourceOf(again), boot);
   }
 }
 

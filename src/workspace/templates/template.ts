@@ -85,15 +85,30 @@ export interface TemplatePool extends AsyncDisposable {
   readonly readyCount: number;
   /** A clone for the caller, who closes it: at once from the pool, else as soon as one is made. */
   take(op: Op): Promise<Workspace>;
+  /** One that stands ready, at once; null when none does. */
+  takeReady(op: Op): Promise<TakenClone | null>;
+  /** Ends one that stands ready, for somebody who needs its room; false when none does. */
+  makeWay(): Promise<boolean>;
   /** Resolves when the pool is as full as it will be. */
   filled(op: Op): Promise<void>;
 }
 
+/** A clone from a pool, with the room it has, which is the taker's now. */
+export interface TakenClone {
+  readonly workspace: Workspace;
+  readonly place: AsyncDisposable | null;
+}
+
 export interface PoolOptions {
-  /** Clones kept ready. */
-  readonly size: number;
+  /** Clones kept ready, a function when that changes. */
+  readonly size: number | (() => number);
+  /** Asked for room before each clone is made; null: not now. Default: there is room. */
+  readonly place?: ((op: Op) => Promise<AsyncDisposable | null>) | undefined;
   /** Name and hostname of the `index`th clone, counted from 0. */
   readonly clone: (index: number) => CloneRequest;
-  /** Run a throw-away command in each clone first, so that its first real one is fast. Default true. */
+  /**
+   * Runs throw-away commands in each clone first, so that its first real one is fast. Otherwise clones stand as they were
+   * saved, in a third less memory, and become machines of their own when they are taken. Default true.
+   */
   readonly warm?: boolean | undefined;
 }
