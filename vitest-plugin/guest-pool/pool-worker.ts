@@ -5,6 +5,7 @@ import {
   type Engine,
   isMicroagentError,
   MicroagentError,
+  type ProgressListener,
   realClock,
   startOp,
 } from "../../src/index.ts";
@@ -20,6 +21,7 @@ export interface PoolWorkerParts {
   readonly options: PoolOptions;
   /** Built by whoever asks first. */
   warm(): Promise<WarmTemplate>;
+  readonly onProgress: ProgressListener;
 }
 
 /** A request of Vitest's to a worker, as far as it is looked into here. */
@@ -131,11 +133,11 @@ export class GuestPoolWorker implements PoolWorker {
   }
 
   async #startGuest(): Promise<GuestWorker> {
-    const { engine, settings, options, warm } = this.#parts;
+    const { engine, settings, options, warm, onProgress } = this.#parts;
     const { root } = options.project.config;
     const coverageDir = this.#startRequest?.context?.config?.coverage?.coverageFilesDirectory;
     const testDirs = (this.#files ?? []).map((file) => dirname(file));
-    const { op, end } = startOp("guest", { signal: this.#starting.signal });
+    const { op, end } = startOp("guest", { signal: this.#starting.signal, onProgress });
     try {
       const template = await op.race(warm());
       const guest = await GuestWorker.start(op, {

@@ -15,6 +15,7 @@ export function microvmPool(options: MicrovmPoolOptions = {}): PoolRunnerInitial
   const settings = resolvePoolOptions(options);
   const engine = createEngine(stateLayout({ stateDir: settings.stateDir ?? undefined }));
   const templates = new WeakMap<TestProject, Promise<WarmTemplate>>();
+  let hasWaited = false;
   return {
     name: poolName,
     createPoolWorker(given) {
@@ -30,7 +31,14 @@ export function microvmPool(options: MicrovmPoolOptions = {}): PoolRunnerInitial
         }
         return template;
       };
-      return new GuestPoolWorker({ engine, settings, options: given, warm });
+      const onProgress = (event: { readonly kind: string; readonly text?: string }) => {
+        if (event.kind !== "warning" && event.kind !== "note") return;
+        // Told once: most of a run may be waiting.
+        if (event.kind === "note" && hasWaited) return;
+        hasWaited ||= event.kind === "note";
+        project.vitest.logger.log(`microagent: ${event.text ?? ""}`);
+      };
+      return new GuestPoolWorker({ engine, settings, options: given, warm, onProgress });
     },
   };
 }
