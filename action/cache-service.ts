@@ -45,7 +45,7 @@ export async function restoreEntry(entry: CacheEntry): Promise<string | null> {
   return key ?? null;
 }
 
-/** Saves what is there now; whoever was first with this suffix wins. */
+/** Saves what is there now. Throws when the service does not take it, which is known after half a minute only. */
 export async function saveEntry(entry: CacheEntry, suffix: string): Promise<void> {
   const { saveCache } = await import("@actions/cache");
   let timer: NodeJS.Timeout | undefined;
@@ -53,5 +53,7 @@ export async function saveEntry(entry: CacheEntry, suffix: string): Promise<void
     timer = setTimeout(() => reject(new Error(`no end after ${saveMs / 1000} s`)), saveMs);
   });
   const saved = saveCache([...entry.paths], `${entry.prefix}${suffix}`);
-  await Promise.race([saved, late]).finally(() => clearTimeout(timer));
+  const id = await Promise.race([saved, late]).finally(() => clearTimeout(timer));
+  // The client says why in the log, and only that it failed to us.
+  if (id === -1) throw new Error("the service did not take it");
 }

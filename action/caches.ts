@@ -70,6 +70,8 @@ export class StepCaches {
         await this.#note(entry, "saved");
       } catch (error) {
         notice(`The ${entry.what} cache cannot be written: ${messageOf(error)}`);
+        // The next one would take as long to fail.
+        return;
       }
     }
   }

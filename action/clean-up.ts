@@ -1,6 +1,6 @@
-import { access } from "node:fs/promises";
+import { access, statfs } from "node:fs/promises";
 import { endGroup, startGroup, warning } from "@actions/core";
-import { collectGarbage, deleteWorkspace, stateLayout, withOp } from "../src/index.ts";
+import { bytesText, collectGarbage, deleteWorkspace, stateLayout, withOp } from "../src/index.ts";
 import { uploadOutputs } from "./deliver.ts";
 import { readJob } from "./job.ts";
 import { closeKvm } from "./kvm-access.ts";
@@ -43,6 +43,8 @@ async function cleanUpRun(step: StepState): Promise<void> {
     } else if (!step.done && (await exists(step.outputs))) {
       warning(`The run did not end in order; what it wrote is in ${step.outputs}`);
     }
+    const { bavail, bsize } = await statfs(step.stateDir);
+    say(`${bytesText(bavail * bsize)} are free on the runner's disk`);
   } finally {
     endGroup();
   }

@@ -12,6 +12,8 @@ export interface Job {
   /** Address of the GitHub that it runs on; "" when that is not known. */
   readonly server: string;
   readonly selfHosted: boolean;
+  /** Where tools stay from job to job on a machine that outlives them; null elsewhere. */
+  readonly toolCache: string | null;
   /** Where people find an artifact of this run; "" when that is not known. */
   artifactUrl(id: string): string;
   readonly event: RunEvent;
@@ -20,6 +22,7 @@ export interface Job {
 export async function readJob(env: NodeJS.ProcessEnv = process.env): Promise<Job> {
   const server = env.GITHUB_SERVER_URL ?? "";
   const repository = env.GITHUB_REPOSITORY ?? "";
+  const selfHosted = env.RUNNER_ENVIRONMENT === "self-hosted";
   const runId = env.GITHUB_RUN_ID ?? "0";
   return {
     workspace: env.GITHUB_WORKSPACE ?? process.cwd(),
@@ -28,7 +31,8 @@ export async function readJob(env: NodeJS.ProcessEnv = process.env): Promise<Job
     runId,
     attempt: env.GITHUB_RUN_ATTEMPT ?? "1",
     server,
-    selfHosted: env.RUNNER_ENVIRONMENT === "self-hosted",
+    selfHosted,
+    toolCache: (selfHosted && env.RUNNER_TOOL_CACHE) || null,
     artifactUrl: (id) =>
       server === "" || repository === "" || id === ""
         ? ""

@@ -27,6 +27,7 @@ import { isBuiltHere } from "./host-needs.ts";
 import { provideIdToken } from "./id-token.ts";
 import { type Job, readJob } from "./job.ts";
 import { tellReceipt } from "./log-receipt.ts";
+import { keepsOnMachine } from "./machine-cache.ts";
 import { type StepPaths, stepPaths } from "./paths.ts";
 import { silenceMatchers } from "./problem-matchers.ts";
 import { readInput } from "./read-input.ts";
@@ -111,14 +112,15 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
     signal,
     notice: (text) => notice(text),
   });
-  await caches.restore(entryOfKernel(paths.state));
+  const stay = keepsOnMachine(job);
+  if (!stay) await caches.restore(entryOfKernel(paths.state));
   const fixesKvm = settings.fixKvm && settings.accel !== "tcg";
   const beforeFix = fixesKvm ? (kvmMode: string) => rememberStep({ kvmMode }) : null;
   const host = await checkHost(paths.state, isBuiltHere(plan.image), beforeFix, signal);
   sayAcceleration(settings, host);
   // Only now it is known what a saved machine must agree with.
   const { image, template } = await entriesOfHost(paths.state, settings, plan, host);
-  await caches.restore(image);
+  if (!stay) await caches.restore(image);
   if (template !== null) await caches.restore(template);
   const hits = [...caches.hits].join(", ");
   say(hits === "" ? "Caches: nothing was restored" : `Caches: restored ${hits}`);

@@ -3,6 +3,7 @@ import { type Diagnosis, packageVersion } from "../../src/index.ts";
 import { installCommand } from "../command-line.ts";
 import { checkHost } from "../host-check.ts";
 import { readJob } from "../job.ts";
+import { keepsOnMachine } from "../machine-cache.ts";
 import { stepPaths } from "../paths.ts";
 import { say } from "../say.ts";
 import { rememberStep } from "../step-state.ts";
@@ -13,6 +14,7 @@ const hostMs = 20 * 60_000;
 /** Puts the command line on the PATH and makes the host ready, for steps that use it or the test plugin. */
 export async function setUp(): Promise<void> {
   const job = await readJob();
+  keepsOnMachine(job);
   const { state } = stepPaths(job.temp, "setup");
   const host = getBooleanInput("host") ? await readyHost(state) : null;
   addPath(await installCommand(job));

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { stateLayout } from "../../../src/host/state-layout.ts";
 import {
   type ActionBench,
   type ActionJob,
@@ -82,6 +83,46 @@ test("an entry that breaks off, and one that is not what it was, are replaced fo
   const fourth = await step();
   expect(fourth.exitCode, fourth.raw).toBe(0);
   expect(fourth.outputs["cache-hit"]).toBe("image");
+});
+
+test("on a machine that outlives its jobs, kernel and image stay on it and nothing is carried", async () => {
+  await using job = await bench.openJob();
+  const tools = join(job.dirs.home, "tools");
+  await mkdir(join(tools, "microagent"), { recursive: true });
+  for (const name of ["kernels", "cache"] as const)
+    await symlink(stateLayout()[name], join(tools, "microagent", name));
+  const env = { RUNNER_ENVIRONMENT: "self-hosted", RUNNER_TOOL_CACHE: tools };
+  const step = () => job.step({ ...run, image: bench.image }, { env });
+  const first = await step();
+  expect(first.exitCode, first.raw).toBe(0);
+  expect(first.env).toEqual({ MICROAGENT_CACHE_DIR: join(tools, "microagent") });
+  const blobs = await readdir(join(tools, "microagent", "images", "blobs"), { recursive: true });
+  expect(blobs.length).toBeGreaterThan(0);
+  await job.renew();
+  const second = await step();
+  expect(second.exitCode, second.raw).toBe(0);
+  expect(second.lines).toContain("ran");
+  expect(job.service.caches).toEqual([]);
+});
+
+test.each([
+  ["the download", "/cache/"],
+  ["the upload", "/blob/"],
+])("a service that breaks off at %s costs the cache, not the step", async (_what, part) => {
+  await using job = await bench.openJob("own");
+  const step = () => job.step({ ...run, image: bench.image });
+  if (part === "/cache/") expect((await step()).exitCode).toBe(0);
+  await job.renew();
+  job.service.requests.length = 0;
+  job.service.faults.set(part, 500);
+  const result = await step();
+  expect(result.exitCode, result.raw).toBe(0);
+  expect(result.lines).toContain("ran");
+  expect(result.outputs["cache-hit"]).toBe("none");
+  expect(result.commands.filter(({ name }) => name === "error")).toEqual([]);
+  // Each attempt is long, for the client tries again and again: one is enough.
+  const begun = job.service.requests.filter((path) => path.includes("CreateCacheEntry"));
+  expect(begun.length).toBe(part === "/blob/" ? 1 : 2);
 });
 
 test.each([
@@ -195,7 +236,5 @@ async function changed(
 }
 
 async function linkKernels(job: ActionJob): Promise<void> {
-  const { symlink } = await import("node:fs/promises");
-  const { stateLayout } = await import("../../../src/host/state-layout.ts");
   await symlink(stateLayout().kernels, stateLayout({ stateDir: job.stateDir }).kernels);
 }
