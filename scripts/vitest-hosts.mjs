@@ -5,7 +5,13 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
-const newer = { vitest: "5.1.1", "@vitest/coverage-v8": "5.1.1", node: "22.23.3" };
+const newer = {
+  vitest: "5.1.1",
+  "@vitest/coverage-v8": "5.1.1",
+  node: "22.23.3",
+  // The compiler that came before the one of this repository: types have to hold under both.
+  typescript: "5.9.3",
+};
 /** Of the older major, which this repository is tested with itself. */
 const ours = ["vitest", "@vitest/coverage-v8"];
 // Not below node_modules: Vitest watches nothing there.

@@ -114,6 +114,7 @@ export {
   eventsOf,
   followConsole,
   followEvents,
+  forkLiveWorkspace,
   haltWorkspace,
   imagesInUse,
   inspectWorkspace,
@@ -153,6 +154,7 @@ export {
   startSnapshot,
 } from "./workspace/templates/door.ts";
 export type { EnsureOptions } from "./workspace/templates/ensure.ts";
+export { passingTag } from "./workspace/templates/passing.ts";
 export { openTemplatePool } from "./workspace/templates/pool.ts";
 export type { Snapshot, SnapshotStart } from "./workspace/templates/snapshots.ts";
 export type { Stored } from "./workspace/templates/store.ts";

@@ -41,11 +41,10 @@ async function provide(project: TestProject, engine: Engine, files: readonly str
     const say = (text: string) =>
       project.vitest.logger.log(`microagent: template "${name}" ${text}`);
     provided[name] = await withFailureTold(say, async () => {
-      const { root } = project.config;
+      const { timeouts } = settings;
+      const build = { engine, name, options, described, root: project.config.root, timeouts };
       const found = await withOp(`template ${name}`, { onProgress: templateSteps(say) }, (op) =>
-        readyTemplate(op, engine, settings, described, () =>
-          buildTemplate(op, engine, name, options, described, root, settings.timeouts),
-        ),
+        readyTemplate(op, engine, settings, described, () => buildTemplate(op, build)),
       );
       if (found.built)
         say(`is built (${Math.round(found.sizeBytes / 1024 ** 2)} MiB): ${found.reason}`);

@@ -42,6 +42,18 @@ export async function describeTemplate(options: TemplateOptions): Promise<Provid
   return { key: null, boot: await bootRequestOf(plan), plan: { ...plan, env }, shell, env };
 }
 
+/** What a template is built of. */
+export interface TemplateBuild {
+  readonly engine: Engine;
+  /** For people. */
+  readonly name: string;
+  readonly options: TemplateOptions;
+  readonly described: ProvidedTemplate;
+  /** The project's: host paths are relative to it. */
+  readonly root: string;
+  readonly timeouts: Timeouts;
+}
+
 /**
  * Builds a template, or finds it.
  *
@@ -49,18 +61,14 @@ export async function describeTemplate(options: TemplateOptions): Promise<Provid
  */
 export async function buildTemplate(
   op: Op,
-  engine: Engine,
-  name: string,
-  options: TemplateOptions,
-  described: ProvidedTemplate,
-  root: string,
-  timeouts: Timeouts,
+  build: TemplateBuild,
   last: PrepareStep | null = null,
 ): Promise<Template> {
+  const { engine, options, described, root } = build;
   const files = Object.entries(options.files ?? {}).map(([guestPath, hostPath]) =>
     droppedDirectory({ guestPath, hostPath: resolve(root, hostPath) }),
   );
-  const given = await prepareStep(engine, name, options, described, root, timeouts);
+  const given = await prepareStep(build);
   const prepare = given === null || last === null ? (given ?? last) : oneAfterTheOther(given, last);
   return await ensureTemplate(op, engine, {
     boot: described.boot,
@@ -84,14 +92,8 @@ function oneAfterTheOther(first: PrepareStep, second: PrepareStep): PrepareStep 
   };
 }
 
-async function prepareStep(
-  engine: Engine,
-  name: string,
-  options: TemplateOptions,
-  described: ProvidedTemplate,
-  root: string,
-  timeouts: Timeouts,
-): Promise<PrepareStep | null> {
+async function prepareStep(build: TemplateBuild): Promise<PrepareStep | null> {
+  const { name, options, root } = build;
   const steps = [options.prepare, options.ready].filter((each) => each !== undefined);
   if (steps.length === 0) return null;
   const hash = createHash("sha256");
@@ -111,19 +113,16 @@ async function prepareStep(
   return {
     key: hash.digest("hex"),
     async run(op, workspace) {
-      const machine = machineOf(engine, name, described, workspace, op, timeouts);
+      const machine = machineOf(build, workspace, op);
       for (const step of steps) await op.race(Promise.resolve(step(machine)));
     },
   };
 }
 
 function machineOf(
-  engine: Engine,
-  name: string,
-  described: ProvidedTemplate,
+  { engine, name, described, timeouts }: TemplateBuild,
   workspace: Workspace,
   op: Op,
-  timeouts: Timeouts,
 ): Machine {
   const refuse = () => {
     throw new MicroagentError(

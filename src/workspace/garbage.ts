@@ -7,6 +7,7 @@ import { sweepLocks } from "../host/lock.ts";
 import type { StateLayout } from "../host/state-layout.ts";
 import { openStore } from "../image/store.ts";
 import { outlivesItsRuns } from "./lasting-workspace.ts";
+import { removePassed } from "./templates/passing.ts";
 
 /** What a collection did. */
 export interface GarbageReport {
@@ -42,6 +43,10 @@ export async function collectGarbage(
     // A damaged lease no longer says which directory it is for, but its name says whose.
     if (unreadable.some((lease) => name.startsWith(`${lease.workspace}.`))) continue;
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    collected.push({ workspace: name, killedPid: null, removedDir: dir });
+  }
+  for (const name of await removePassed(layout)) {
+    const dir = join(layout.snapshots, name);
     collected.push({ workspace: name, killedPid: null, removedDir: dir });
   }
   await sweepLocks(op, openStore(layout).locksDir);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunnerTestCase, recordArtifact } from "vitest";
@@ -11,6 +11,10 @@ import { machineReport } from "./report.ts";
 declare module "vitest" {
   interface TestArtifactRegistry {
     "microagent:machine": MachineArtifact;
+  }
+  interface TaskMeta {
+    /** After a failure: what is told of each of the test's machines, for reporters that print no causes. */
+    microvmEvidence?: readonly string[] | undefined;
   }
 }
 
@@ -57,7 +61,9 @@ export async function collectEvidence(
     reports.push(kept === null ? report : `${report}\n${kept}`);
     await attach(task, machine, ending, host).catch(() => {});
   }
-  if (reports.length > 0) tell(task, reports.join("\n\n"));
+  if (reports.length === 0) return;
+  tell(task, reports.join("\n\n"));
+  task.meta.microvmEvidence = reports;
 }
 
 /** Leaves the frames of the test's own files: what happens inside of a machine's verb helps nobody. */
@@ -119,7 +125,7 @@ async function keep(machine: Machine, test: string, host: Host): Promise<string 
 async function attach(task: RunnerTestCase, machine: Machine, ending: string, host: Host) {
   const kept: Kept[] = [
     text(`${machine.hostname}-transcript.txt`, machine.transcript.text()),
-    text(`${machine.hostname}-console.txt`, machine.consoleTail),
+    text(`${machine.hostname}-console.txt`, await wholeConsole(machine)),
   ];
   if (machine.over === null) kept.push(...(await guestFiles(machine, host).catch(() => [])));
   const dir = await mkdtemp(join(tmpdir(), "microagent-evidence-"));
@@ -142,6 +148,11 @@ async function attach(task: RunnerTestCase, machine: Machine, ending: string, ho
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** All that its file holds, which is bounded where it is written; its end when the file has gone. */
+async function wholeConsole(machine: Machine): Promise<string> {
+  return await readFile(machine.consolePath, "utf8").catch(() => machine.consoleTail);
 }
 
 function text(name: string, body: string): Kept {

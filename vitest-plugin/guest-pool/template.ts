@@ -76,16 +76,8 @@ export async function warmTemplate(
   };
   const { root } = options.project.config;
   const { timeouts, machine } = settings;
-  const template = await buildTemplate(
-    op,
-    engine,
-    poolName,
-    machine,
-    described,
-    root,
-    timeouts,
-    last,
-  );
+  const build = { engine, name: poolName, options: machine, described, root, timeouts };
+  const template = await buildTemplate(op, build, last);
   return { template, packages, drawn: new Set() };
 }
 

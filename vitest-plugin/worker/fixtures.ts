@@ -7,7 +7,7 @@ import { type MachineSpec, type Owner, startMachine } from "./start.ts";
 
 declare module "vitest" {
   interface TaskMeta {
-    /** What the test's machine is to be, or after a failure what was seen of its machines. */
+    /** What the test's machine is to be. */
     microvm?: MachineSpec | undefined;
   }
 }

@@ -41,6 +41,12 @@ export const startSaved: typeof import("./snapshots.ts").startSaved = async (...
   return await held.startSaved(...args);
 };
 
+/** Makes workspaces of a running one that go on where it is now. */
+export const forkLiveWorkspace: typeof import("./fork.ts").forkLiveWorkspace = async (...args) => {
+  const held = await import("./fork.ts");
+  return await held.forkLiveWorkspace(...args);
+};
+
 /** Powers a workspace off in good order. */
 export const haltWorkspace: typeof import("./end.ts").haltWorkspace = async (...args) => {
   const held = await import("./end.ts");

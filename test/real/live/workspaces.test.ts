@@ -13,6 +13,7 @@ import {
   killWorkspace,
   waitWorkspace,
 } from "../../../src/workspace/held/end.ts";
+import { forkLiveWorkspace } from "../../../src/workspace/held/fork.ts";
 import { startFromSnapshot, startWorkspace } from "../../../src/workspace/held/start.ts";
 import { currentState } from "../../../src/workspace/held/state.ts";
 import { inspectWorkspace } from "../../../src/workspace/held/status.ts";
@@ -162,6 +163,37 @@ describe("a workspace that outlives its commands", () => {
       await haltWorkspace(op, bench.layout, "first");
       expect((await readdir(path)).filter((each) => each.startsWith("machine-"))).toHaveLength(1);
       for (const name of ["first", "second", "third"]) {
+        await deleteWorkspace(op, bench.layout, name, { force: true });
+      }
+    });
+  });
+
+  test("is forked while it runs: the copies go on where it was, and so does it", async () => {
+    await during(async (op) => {
+      await create(op, "trunk");
+      await using trunk = await startWorkspace(op, bench.engine, "trunk");
+      await sh(op, trunk, "(while :; do date +%s%N > /tmp/alive; sleep 0.2; done) & echo 1 > /own");
+      const branches = await forkLiveWorkspace(op, bench.engine, "trunk", ["left", "right"]);
+      for (const branch of [...branches, trunk]) {
+        const alive = "was=$(cat /tmp/alive); sleep 1; test $was != $(cat /tmp/alive); echo $?";
+        const said = await sh(
+          op,
+          branch,
+          `hostname; ${alive}; cat /own; echo ${branch.name} > /own`,
+        );
+        expect(said).toBe(`${branch.name}\n0\n1\n`);
+      }
+      const taken = forkLiveWorkspace(op, bench.engine, "trunk", ["fresh", "left"]);
+      await expect(taken).rejects.toMatchObject({ code: "name_taken" });
+      const { snapshots } = await inspectWorkspace(bench.layout, "trunk");
+      expect(snapshots).toEqual([]);
+      expect((await listWorkspaces(bench.layout)).map((each) => each.name).sort()).toEqual([
+        "left",
+        "right",
+        "trunk",
+      ]);
+      for (const branch of branches) branch.close();
+      for (const name of ["left", "right", "trunk"]) {
         await deleteWorkspace(op, bench.layout, name, { force: true });
       }
     });

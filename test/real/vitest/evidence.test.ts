@@ -38,9 +38,12 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
 
     const junit = await readFile(join(project.dir, "report.xml"), "utf8");
     expect(junit).toContain("ended with exit code 9");
-    expect(JSON.parse(await readFile(join(project.dir, "report.json"), "utf8"))).toMatchObject({
-      numFailedTests: 6,
-    });
+    expect(junit).toContain("Machines of this test");
+    expect(junit).toMatch(/echo out-of-seven; exit 7\s+-&gt; exit code 7/);
+    const json = JSON.parse(await readFile(join(project.dir, "report.json"), "utf8"));
+    expect(json).toMatchObject({ numFailedTests: 6 });
+    const [failed] = json.testResults[0].assertionResults;
+    expect(failed.meta.microvmEvidence[0]).toMatch(/echo out-of-seven; exit 7\s+-> exit code 7/);
     const kept = major === 4 ? ".vitest-attachments" : ".vitest";
     const files = await readdir(join(project.dir, kept), { recursive: true, withFileTypes: true });
     const texts = await Promise.all(
@@ -50,5 +53,10 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     );
     expect(texts.some((each) => each.includes("from-the-log"))).toBe(true);
     expect(texts.some((each) => each.includes("echo out-of-seven"))).toBe(true);
+    const consoles = texts.filter((each) => each.includes("last-words"));
+    expect(
+      consoles.some((each) => each.includes("first-words")),
+      "all of the console, not its end",
+    ).toBe(true);
   });
 });

@@ -17,7 +17,7 @@ async function said(project: VitestProject, line: string): Promise<string> {
 describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
   test("a failed test's machine is kept, and goes on with the commands that the report prints", async () => {
     await using project = await openVitestProject(major, "kept");
-    const { code, text } = await project.run();
+    const { code, text } = await project.run(["-t", "fails in the middle"]);
     expect(code, text).toBe(1);
     const create = printed(text, /^\s*(npx microagent create .*)$/m);
     const [, copy = ""] = /create (\S+)/.exec(create) ?? [];
@@ -34,7 +34,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
       const connect = printed(text, /^\s*(npx microagent connect .*)$/m);
       expect(await said(project, `${connect} --send "hostname && exit 0"`)).toContain(copy);
 
-      const again = await project.run([], { PLUGIN_TEST_KEPT: `${kept}:${tag}` });
+      const again = await project.run(["-t", "goes on"], { PLUGIN_TEST_KEPT: `${kept}:${tag}` });
       expect([again.code, again.text]).toEqual([0, expect.stringContaining("1 passed")]);
 
       expect(await said(project, `npx microagent status ${kept} ${where}`)).toContain(

@@ -8,7 +8,17 @@ import { type Major, openVitestProject } from "../../fixtures/vitest-host.ts";
 const root = join(import.meta.dirname, "..", "..", "..");
 const modules = join(root, "node_modules");
 
-test.each<[Major]>([[4], [5]])("types hold under Vitest %i", async (major) => {
+const compilers = {
+  "this repository's": modules,
+  "the one before": join(root, ".microagent", "vitest-hosts", "5", "node_modules"),
+};
+
+test.each<[Major, keyof typeof compilers]>([
+  [4, "this repository's"],
+  [5, "this repository's"],
+  [4, "the one before"],
+  [5, "the one before"],
+])("types hold under Vitest %i and the compiler that is %s", async (major, compiler) => {
   await using project = await openVitestProject(major, "types");
   const compilerOptions = {
     module: "nodenext",
@@ -24,7 +34,7 @@ test.each<[Major]>([[4], [5]])("types hold under Vitest %i", async (major) => {
   };
   const config = join(project.dir, "tsconfig.json");
   await writeFile(config, JSON.stringify({ compilerOptions, files: ["types.ts"] }));
-  const tsc = join(modules, "typescript", "bin", "tsc");
+  const tsc = join(compilers[compiler], "typescript", "bin", "tsc");
   const checked = await promisify(execFile)(process.execPath, [tsc, "-p", config]).catch(
     (error: { readonly stdout: string }) => error,
   );

@@ -7,6 +7,9 @@ test("a command fails", async ({ vm }) => {
 });
 
 test("the machine dies", async ({ vm }) => {
+  const many =
+    'BEGIN { for (i = 0; i < 3000; i++) print i " of many lines that hide what was said first" }';
+  await vm.exec`echo first-words > /dev/console; awk ${many} > /dev/console`;
   await vm.exec`echo last-words > /dev/console`;
   const waiting = vm.waitFor.port(80);
   waiting.catch(() => {});

@@ -37,7 +37,7 @@ test("and they were three", () => {
 let live = 0;
 let most = 0;
 describe.concurrent("side by side", () => {
-  for (let index = 0; index < 8; index++) {
+  for (let index = 0; index < 20; index++) {
     test(`writer ${index}`, async ({ vm, expect: own }) => {
       most = Math.max(most, ++live);
       await vm.writeFile("/who", `${index}`);

@@ -38,6 +38,10 @@ test("files", async ({ vm }) => {
   await vm.mkdir("/deep/er");
   expect((await vm.stat("/deep/er")).type).toBe("dir");
   await expect(vm).toHaveChangedOnly(["/in/", "/deep/", "/tmp/"]);
+  await expect(expect(vm).toHaveChangedOnly(["/in/", "/tmp/"])).rejects.toThrow(
+    /has changed more:\s+\/deep\//,
+  );
+  await expect(vm).not.toHaveChangedOnly(["/deep/"]);
 });
 
 test("ports and waits", async ({ vm }) => {
@@ -91,6 +95,8 @@ test("state", async ({ vm }) => {
   expect(await vm.exec`true`).toSucceed();
   await vm.setClock(new Date("2030-01-02T03:04:05Z"));
   expect((await vm.exec`date -u +%Y`).stdout).toBe("2030\n");
+  await vm.restore();
+  expect((await vm.exec`date -u +%Y`).stdout).toBe(`${new Date().getUTCFullYear()}\n`);
 });
 
 test("power cut", async ({ vm }) => {
@@ -111,8 +117,13 @@ test("faults", async ({ vm }) => {
   expect(full.stderr).toContain("No space");
   await vm.disk.free();
   expect(await vm.exec`dd if=/dev/zero of=/big bs=1M count=8`).toSucceed();
+  const freeMib = async () =>
+    Number((await vm.exec`awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo`).stdout);
+  const before = await freeMib();
   await vm.memory.pressure(64);
+  expect(before - (await freeMib())).toBeGreaterThan(48);
   await vm.memory.release();
+  expect(before - (await freeMib())).toBeLessThan(32);
   await expect(vm.link.down()).rejects.toThrow(/no network/);
 });
 
