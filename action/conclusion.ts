@@ -49,7 +49,7 @@ export function failuresOf(
 export function sentenceOf(end: Termination): string {
   switch (end.kind) {
     case "exited":
-      return `The command exited with ${end.exitCode}`;
+      return `The command exited with ${end.exitCode}${end.oomKilled === true ? ": the guest ran out of memory" : ""}`;
     case "signaled":
       return `The command was ended by ${end.signal}${end.oomKilled ? ": the guest ran out of memory" : ""}`;
     case "timed_out":

@@ -15,11 +15,12 @@ export function outcomeOf(run: RecordedRun): Outcome {
 export function outcomeText(run: RecordedRun): string {
   const end = run.termination;
   if (run.error !== null) return run.error.message;
+  const memory = end.oom_killed === true ? ", out of memory" : "";
   switch (end.kind) {
     case "exited":
-      return `Exited with ${end.exit_code ?? run.exit_code}`;
+      return `Exited with ${end.exit_code ?? run.exit_code}${memory}`;
     case "signaled":
-      return `Ended by ${end.signal ?? "a signal"}${end.oom_killed === true ? ", out of memory" : ""}`;
+      return `Ended by ${end.signal ?? "a signal"}${memory}`;
     case "timed_out":
       return `Timed out after ${durationText(end.timeout_ms ?? 0)}`;
     case "interrupted":

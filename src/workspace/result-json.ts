@@ -130,7 +130,11 @@ function finalState(result: DispatchResult): string {
 function terminationJson(end: Termination): Record<string, unknown> {
   switch (end.kind) {
     case "exited":
-      return { kind: end.kind, exit_code: end.exitCode };
+      return {
+        kind: end.kind,
+        exit_code: end.exitCode,
+        ...(end.oomKilled === true ? { oom_killed: true } : {}),
+      };
     case "signaled":
       return { kind: end.kind, signal: end.signal, oom_killed: end.oomKilled };
     case "timed_out":

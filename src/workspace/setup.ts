@@ -75,7 +75,7 @@ export async function runSetup(
 function describeEnd(end: ReturnType<typeof terminationOf>): string {
   switch (end.kind) {
     case "exited":
-      return `exit code ${end.exitCode}`;
+      return `exit code ${end.exitCode}${end.oomKilled === true ? " (out of memory)" : ""}`;
     case "signaled":
       return `signal ${end.signal}${end.oomKilled ? " (out of memory)" : ""}`;
     default:

@@ -10,7 +10,8 @@ export type InterruptingSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
  * `setup_failed` of a setup command; `interrupted` of the caller; `failed` of everything around it.
  */
 export type Termination =
-  | { readonly kind: "exited"; readonly exitCode: number }
+  /** `oomKilled` where something that the command had started was killed for lack of memory: a shell goes on then. */
+  | { readonly kind: "exited"; readonly exitCode: number; readonly oomKilled?: true }
   | { readonly kind: "signaled"; readonly signal: string; readonly oomKilled: boolean }
   | { readonly kind: "timed_out"; readonly timeoutMs: number }
   | { readonly kind: "not_started"; readonly error: MicroagentError }
@@ -54,6 +55,10 @@ export function terminationOf(result: ExecResult, timeoutMs: number): Terminatio
         oomKilled: result.oomKilled,
       };
     case "exited":
-      return { kind: "exited", exitCode: result.exitCode ?? 1 };
+      return {
+        kind: "exited",
+        exitCode: result.exitCode ?? 1,
+        ...(result.oomKilled ? { oomKilled: true } : {}),
+      };
   }
 }

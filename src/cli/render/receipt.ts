@@ -35,11 +35,12 @@ export function receiptText(
   if (end.kind === "timed_out") {
     lines.push(`timed out after ${durationText(end.timeoutMs)} (raise it with --timeout)`);
   } else if (end.kind === "signaled") {
-    lines.push(
-      `ended by ${end.signal}${end.oomKilled ? ": the guest ran out of memory (raise it with --memory)" : ""}`,
-    );
+    lines.push(`ended by ${end.signal}`);
   } else if (end.kind === "interrupted") {
     lines.push(`interrupted by ${end.signal ?? "the caller"}`);
+  }
+  if ("oomKilled" in end && end.oomKilled) {
+    lines.push("the guest ran out of memory (raise it with --memory)");
   }
   lines.push(...egress);
   lines.push(...outputLines(result).map(printable));

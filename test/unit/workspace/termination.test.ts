@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
 import { MicroagentError } from "../../../src/base/errors.ts";
-import { exitCodeFor, type Termination } from "../../../src/workspace/termination.ts";
+import {
+  exitCodeFor,
+  type Termination,
+  terminationOf,
+} from "../../../src/workspace/termination.ts";
 
 const cases: readonly [string, Termination, number][] = [
   ["the guest's own code", { kind: "exited", exitCode: 3 }, 3],
@@ -38,3 +42,13 @@ for (const [name, end, code] of cases) {
     expect(exitCodeFor(end)).toBe(code);
   });
 }
+
+test.each([true, false])(
+  "a shell tells who was killed for memory by its code alone: %s",
+  (oomKilled) => {
+    const at = new Date(0);
+    const result = { exitCode: 137, signal: null, startedAt: at, endedAt: at, drained: true };
+    const end = terminationOf({ status: "exited", oomKilled, ...result }, 1000);
+    expect(end).toEqual({ kind: "exited", exitCode: 137, ...(oomKilled ? { oomKilled } : {}) });
+  },
+);
