@@ -1,9 +1,9 @@
-import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { createQemuSupervisor } from "../supervisors/qemu/supervisor.ts";
 import { MicroagentError } from "./base/errors.ts";
 import { limits } from "./base/limits.ts";
 import { hostEnvironment } from "./host/environment.ts";
+import { isThere } from "./host/is-there.ts";
 import type { StateLayout } from "./host/state-layout.ts";
 import { ensureBaseImage } from "./image/base-image.ts";
 import { resolveImage } from "./image/resolve.ts";
@@ -101,11 +101,4 @@ async function guestProgram(
   throw new MicroagentError("host_tool_missing", `The guest agent "${name}" is not built`, {
     hint: "In a checkout: npm run build:guest. An installed package brings it along: install it again",
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

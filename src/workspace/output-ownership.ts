@@ -1,7 +1,8 @@
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { MicroagentError } from "../base/errors.ts";
+import { isThere } from "../host/is-there.ts";
 
 const manifestSchema = z.object({ outputs: z.array(z.string()) });
 
@@ -26,11 +27,7 @@ export async function checkReplaceable(
 ): Promise<void> {
   if (earlier.has(name)) return;
   const target = join(outputDir, name);
-  const exists = await access(target).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return;
+  if (!(await isThere(target))) return;
   throw new MicroagentError(
     "output_refused",
     `"${target}" exists and does not come from an earlier run, so output "${name}" cannot go there`,

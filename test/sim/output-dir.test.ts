@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -99,13 +99,20 @@ test.each([
   expect(supervisor.control.startedCount).toBe(0);
 });
 
-test("an output that would replace a stranger's file is refused before anything boots", async () => {
-  const { engine, supervisor } = await memoryEngine(dir, withNote);
-  await mkdir(join(out, "note"), { recursive: true });
-  const plan = planOf({ output: ["note=/note"], outputDir: out });
-  await expect(runPlanOnce(engine, plan, {})).rejects.toMatchObject({ code: "output_refused" });
-  expect(supervisor.control.startedCount).toBe(0);
-});
+test.each([
+  ["directory", (path: string) => mkdir(path)],
+  ["link that leads nowhere", (path: string) => symlink("nowhere", path)],
+])(
+  "an output that would replace a stranger's %s is refused before anything boots",
+  async (_what, make) => {
+    const { engine, supervisor } = await memoryEngine(dir, withNote);
+    await mkdir(out);
+    await make(join(out, "note"));
+    const plan = planOf({ output: ["note=/note"], outputDir: out });
+    await expect(runPlanOnce(engine, plan, {})).rejects.toMatchObject({ code: "output_refused" });
+    expect(supervisor.control.startedCount).toBe(0);
+  },
+);
 
 test("an output directory that breaks while the guest runs is a failure, unless the guest failed itself", async () => {
   const { engine } = await memoryEngine(dir, withNote);

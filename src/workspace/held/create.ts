@@ -1,9 +1,10 @@
-import { access, link, mkdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CleanupStack } from "../../base/cleanup.ts";
 import { randomHex } from "../../base/ids.ts";
 import type { Op } from "../../base/op.ts";
 import { fileError } from "../../host/file-error.ts";
+import { isThere } from "../../host/is-there.ts";
 import { listLeases } from "../../host/lease.ts";
 import { withLock } from "../../host/lock.ts";
 import { ensurePrivateDir, type StateLayout } from "../../host/state-layout.ts";
@@ -153,13 +154,10 @@ async function claim(
 }
 
 async function checkFree(layout: StateLayout, name: string): Promise<void> {
-  const isThere = await access(homeOf(layout, name)).then(
-    () => true,
-    () => false,
-  );
+  const isTaken = await isThere(homeOf(layout, name));
   const leases = await listLeases(layout);
   const isHeld = leases.some((each) => each.workspace === name && each.ownerAlive);
-  if (isThere || isHeld) throw nameTaken(name);
+  if (isTaken || isHeld) throw nameTaken(name);
 }
 
 async function shareCaptured(

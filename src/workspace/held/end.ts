@@ -1,6 +1,6 @@
-import { access } from "node:fs/promises";
 import { asMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { type Op, realClock } from "../../base/op.ts";
+import { isThere } from "../../host/is-there.ts";
 import { collectLeases, killOwner, listLeases } from "../../host/lease.ts";
 import { withLock } from "../../host/lock.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
@@ -106,11 +106,7 @@ export async function deleteWorkspace(
   name: string,
   options: DeleteOptions = {},
 ): Promise<boolean> {
-  const isThere = await access(homeOf(layout, name)).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return await refuseRun(layout, name);
+  if (!(await isThere(homeOf(layout, name)))) return await refuseRun(layout, name);
   const record = await readRecord(layout, name).catch((error: unknown) => {
     // A damaged record is no reason to keep what it was about, for whoever insists.
     if (options.force === true) return null;

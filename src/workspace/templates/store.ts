@@ -6,6 +6,7 @@ import type { Op } from "../../base/op.ts";
 import { namesIn } from "../../host/directory-names.ts";
 import { fileError } from "../../host/file-error.ts";
 import { publishDir, writeFileAtomic } from "../../host/files.ts";
+import { isThere } from "../../host/is-there.ts";
 import { ensurePrivateDir } from "../../host/state-layout.ts";
 import type { SavedMachine } from "../../supervisor/port.ts";
 import { sparseDigest } from "./digest.ts";
@@ -172,8 +173,4 @@ export async function diskBytes(dir: string): Promise<number> {
 
 function broken(reason: string): Found {
   return { kind: "broken", reason };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null)) !== null;
 }
