@@ -7,7 +7,13 @@ import { fileError } from "./file-error.ts";
 import { writeFileAtomic } from "./files.ts";
 import { isSilentSinceNoted, ownerState, startHeartbeat, watchNoteOf } from "./heartbeat.ts";
 import { sweepLocks } from "./lock.ts";
-import { isAlive, ownIdentity, type ProcessIdentity, parseIdentity } from "./process-identity.ts";
+import {
+  isAlive,
+  isOwn,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from "./process-identity.ts";
 import { ensurePrivateDir, type StateLayout } from "./state-layout.ts";
 
 const killWaitMs = 5_000;
@@ -238,9 +244,12 @@ async function isOld(path: string): Promise<boolean> {
   return facts !== null && Date.now() - facts.mtimeMs > temporaryMsMax;
 }
 
-/** Ends the process that holds a lease, and its VMM. `host_tool_failed` when one of them survives. */
+/**
+ * Ends the process that holds a lease, and its VMM; a program that holds machines itself is not ended by what it
+ * asks for. `host_tool_failed` when one of them survives.
+ */
 export async function killOwner(op: Op, lease: LeaseRecord): Promise<void> {
-  await killExactly(op, lease.owner);
+  if (!isOwn(lease.owner)) await killExactly(op, lease.owner);
   if (lease.vmm !== null) await killExactly(op, lease.vmm);
 }
 

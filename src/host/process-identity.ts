@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { hostEnvironment } from "./environment.ts";
 
 /**
@@ -72,6 +73,11 @@ function shortHash(parts: readonly (string | null)[]): string {
 /** True when exactly this process runs here and now. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return livenessOf(identity) === "alive";
+}
+
+/** True when it is this very process that an identity names. */
+export function isOwn(identity: ProcessIdentity): boolean {
+  return isDeepStrictEqual(identity, ownIdentity());
 }
 
 /** Reads an identity from parsed JSON, null when it is not one. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withOp } from "../../../src/base/op.ts";
-import { stagingPrefix, takeLease } from "../../../src/host/lease.ts";
+import { killOwner, listLeases, stagingPrefix, takeLease } from "../../../src/host/lease.ts";
 import { ownIdentity } from "../../../src/host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout, stateLayout } from "../../../src/host/state-layout.ts";
 import { collectGarbage } from "../../../src/workspace/garbage.ts";
@@ -116,5 +116,14 @@ test("half-written lease files of killed writers go, fresh ones stay", async () 
   await gc();
   const left = await readdir(layout.leases);
   expect(left.filter((name) => name.endsWith(".tmp"))).toEqual([".w.json.bbbbbbbbbbbb.tmp"]);
+  await lease.release();
+});
+
+test("whoever kills an owner and is it itself goes on", async () => {
+  const lease = await takeLease(layout, { workspace: "w" });
+  const [record] = await listLeases(layout);
+  if (record === undefined) throw new Error("no lease");
+  await withOp("kill", {}, (op) => killOwner(op, record));
+  expect(await listLeases(layout)).toMatchObject([{ workspace: "w", ownerAlive: true }]);
   await lease.release();
 });
