@@ -5,7 +5,7 @@ import { read, select } from "./repository.ts";
 
 /** Of packages that every Debian and Ubuntu has, of Node, and of the Go toolchain. */
 const always = new Set(
-  "sh bash cat chmod cp dd echo env false find grep kill ldd ls mkdir mkfifo mount mv rm sed sha256sum sleep stat sync tar true umount unshare wait node npm npx go printf".split(
+  "sh bash cat chmod cp dd echo env false find grep kill ldd ls mkdir mkfifo mount mv rm sed setpriv sha256sum sleep stat sync tar true umount unshare wait node npm npx go printf".split(
     " ",
   ),
 );
