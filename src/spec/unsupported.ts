@@ -1,6 +1,7 @@
 import { MicroagentError } from "../base/errors.ts";
 import { type Place, placeText } from "./placed.ts";
 import type { RunPlan } from "./plan.ts";
+import { describeValue } from "./printable.ts";
 import { supportOf } from "./support.ts";
 
 /** A field that was asked for and whose feature is not built yet. */
@@ -23,12 +24,15 @@ export function unsupportedUses(plan: RunPlan): readonly UnsupportedUse[] {
     const support = supportOf(field);
     if (support.supported || support.harmless?.(value) === true) return [];
     const hint = support.instead ?? null;
+    // Of a field that has values which work, the one that does not is named.
+    const isOneValue = support.partly !== undefined && typeof value === "string";
+    const what = `${isOneValue ? `is ${describeValue(value)}, which ` : ""}is not supported yet by this release`;
     if (place.kind === "flag" || plan.source === null) {
-      const message = `Flag ${placeText(place)} is not supported yet by this release`;
+      const message = `Flag ${placeText(place)} ${what}`;
       return [{ field, place, file: null, line: null, column: null, message, hint, frame: null }];
     }
     const problem = plan.source.problem(place.path, "key", {
-      sentence: `Field "${field}" is not supported yet by this release`,
+      sentence: `Field "${field}" ${what}`,
     });
     const { file, line, column, frame } = problem;
     return [

@@ -29,15 +29,15 @@ describe("a field that is not built yet is named where it is used", () => {
     const error = unsupportedError(plan({}, `# first line\n${text}`));
     expect(error?.code).toBe("not_supported_yet");
     expect(error?.message).toMatch(
-      /^microagent\.yaml:2:\d+: Field ".*" is not supported yet by this release$/,
+      /^microagent\.yaml:2:\d+: Field ".*" (is "\w+", which )?is not supported yet by this release$/,
     );
     expect(error?.message).toContain(`"${field}"`);
     expect(String(error?.details.frame)).toContain("^");
   });
 
   test.each<[Flags, string]>([
-    [{ restart: "always" }, "--restart"],
-    [{ network: "bridged" }, "--network"],
+    [{ restart: "always" }, '--restart is "always", which'],
+    [{ network: "bridged" }, '--network is "bridged", which'],
     [{ networkInterface: "eth0" }, "--network-interface"],
     [{ disk: ["a=a:/a:ro"] }, "--disk"],
     [{ bundle: ["a=a:/a:ro"] }, "--bundle"],
