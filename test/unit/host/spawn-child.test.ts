@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { withOp } from "../../../src/base/op.ts";
 import { deathSignalWords } from "../../../src/host/death-signal.ts";
@@ -154,11 +156,8 @@ describe("spawnChild", () => {
       stdio: ["ignore", "pipe", "ignore"],
       parentDeathSignal: true,
     });
-    let printed = "";
-    child.stdio[1]?.on("data", (data: Buffer) => {
-      printed += data.toString();
-    });
-    await child.exit;
+    // What was printed may be read after the end is told.
+    const [printed] = await Promise.all([text(child.stdio[1] as Readable), child.exit]);
     expect(printed).toContain("PATH=");
     expect(printed).not.toContain("swordfish");
     expect(listeners()).toEqual(before);
