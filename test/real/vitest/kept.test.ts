@@ -31,6 +31,8 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
       const beat =
         "was=$(cat /run/own/beat); sleep 1; test $was != $(cat /run/own/beat) && echo on";
       expect(await exec(copy, beat), "what ran then runs now").toBe("on");
+      const refused = await exec(copy, "nslookup -type=a elsewhere.test 2>&1; true");
+      expect(refused, "its network is the template's").toMatch(/refused/i);
       const connect = printed(text, /^\s*(npx microagent connect .*)$/m);
       expect(await said(project, `${connect} --send "hostname && exit 0"`)).toContain(copy);
 

@@ -5,7 +5,13 @@ export default defineConfig({
   test: { include: ["*.check.ts"] },
   plugins: [
     microvm({
-      templates: { box: { image: process.env.PLUGIN_TEST_IMAGE, env: { WHO: "template" } } },
+      templates: {
+        box: {
+          image: process.env.PLUGIN_TEST_IMAGE,
+          env: { WHO: "template" },
+          network: { allow: ["example.test"] },
+        },
+      },
       onFailure: { snapshot: true },
     }),
   ],
