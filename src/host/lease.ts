@@ -1,9 +1,9 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
-import { errnoOf, MicroagentError } from "../base/errors.ts";
+import { MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
-import { fileError } from "./file-error.ts";
+import { namesIn } from "./directory-names.ts";
 import { writeFileAtomic } from "./files.ts";
 import { isSilentSinceNoted, ownerState, startHeartbeat, watchNoteOf } from "./heartbeat.ts";
 import { sweepLocks } from "./lock.ts";
@@ -131,13 +131,6 @@ export async function readLeases(layout: StateLayout): Promise<{
   }
   records.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   return { records, unreadable };
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  return await readdir(dir).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, `Directory "${dir}" cannot be read`);
-  });
 }
 
 function parseLease(path: string, text: string, touchedAtMs: number): LeaseRecord | null {

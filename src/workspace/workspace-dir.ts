@@ -1,9 +1,10 @@
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { fileError } from "../host/file-error.ts";
+import { isThere } from "../host/is-there.ts";
 import { type Lease, listLeases, takeLease } from "../host/lease.ts";
 import { withLock } from "../host/lock.ts";
 import { ensurePrivateDir, type StateLayout } from "../host/state-layout.ts";
@@ -61,7 +62,7 @@ export async function openWorkspaceDir(
   const path = join(layout.runtime, `${name}.${randomHex(4)}`);
   // The lease comes first: a crash between the two leaves nothing that nobody owns.
   const lease: Lease = await withLock(op, join(layout.locks, `workspace-${name}`), async () => {
-    if ((await exists(keptPath)) || (await isLeased(layout, name))) throw nameTaken(name);
+    if ((await isThere(keptPath)) || (await isLeased(layout, name))) throw nameTaken(name);
     return await takeLease(layout, { workspace: name, runtimeDir: path });
   });
   try {
@@ -120,13 +121,6 @@ export function keptPathOf(layout: StateLayout, name: string): string {
 async function isLeased(layout: StateLayout, name: string): Promise<boolean> {
   const leases = await listLeases(layout);
   return leases.some((lease) => lease.workspace === name && lease.ownerAlive);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function nameTaken(name: string): MicroagentError {
