@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { withoutControls } from "../base/foreign-text.ts";
 import { limits } from "../base/limits.ts";
 import type { Op, ReachableGuest } from "../index.ts";
-import { printable } from "./render/printable.ts";
 import { jsonText, type Terminal } from "./terminal.ts";
 
 interface Skipped {
@@ -61,7 +61,7 @@ export async function tellCopied(
     return;
   }
   for (const { path, reason } of skipped) {
-    await terminal.writeErr(printable(`warning: ${path} was left out: ${reason}\n`));
+    await terminal.writeErr(withoutControls(`warning: ${path} was left out: ${reason}\n`));
   }
 }
 

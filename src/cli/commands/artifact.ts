@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
+import { withoutControls } from "../../base/foreign-text.ts";
 import { copyOut, tellCopied } from "../copy-files.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
@@ -35,7 +35,7 @@ Examples:
         return;
       }
       const rows = [...ingress, ...egress].map((each) =>
-        [each.kind === "file" ? "in" : "out", each.name, each.path].map(printable),
+        [each.kind === "file" ? "in" : "out", each.name, each.path].map(withoutControls),
       );
       await terminal.writeOut(tableText(["WAY", "NAME", "GUEST PATH"], rows));
     });

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { withoutControls } from "../../base/foreign-text.ts";
 import type { AuditRecord } from "../../index.ts";
-import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import { jsonText, readerGoneCode, type Terminal } from "../terminal.ts";
@@ -50,5 +50,5 @@ function lineOf(record: AuditRecord): string {
 
 function cellsOf({ ts, event, host, dst, reason, signal }: AuditRecord): string[] {
   const why = signal === undefined ? reason : `${reason} (${signal})`;
-  return [ts, event, host || "-", dst || "-", why].map(printable);
+  return [ts, event, host || "-", dst || "-", why].map(withoutControls);
 }

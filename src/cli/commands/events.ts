@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import { withoutControls } from "../../base/foreign-text.ts";
 import type { LifecycleEvent } from "../../index.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { printable } from "../render/printable.ts";
 import { tableText } from "../render/table.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -37,5 +37,5 @@ Prints the states that a workspace has been in, the oldest first, with when and 
 }
 
 function cellsOf({ observedAt, state, detail }: LifecycleEvent): string[] {
-  return [observedAt, state, detail ?? "-"].map(printable);
+  return [observedAt, state, detail ?? "-"].map(withoutControls);
 }

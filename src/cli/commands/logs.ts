@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { withoutControls } from "../../base/foreign-text.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { printable } from "../render/printable.ts";
 import { jsonText, readerGoneCode, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
 
@@ -37,5 +37,5 @@ Prints the console of the guest: its kernel and its agent. Output of commands is
 
 /** Whoever has it written to a file gets every byte; a terminal is spared what could control it. */
 function shown(terminal: Terminal, text: string): string {
-  return terminal.stdoutIsTty ? printable(text.replace(/\r\n/g, "\n")) : text;
+  return terminal.stdoutIsTty ? withoutControls(text.replace(/\r\n/g, "\n")) : text;
 }

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { errorJson } from "../../base/error-json.ts";
 import { isMicroagentError } from "../../base/errors.ts";
+import { withoutControls } from "../../base/foreign-text.ts";
 import type { Problem } from "../../index.ts";
-import { printable } from "../render/printable.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function define(command: Command, terminal: Terminal): void {
@@ -50,5 +50,5 @@ function problemText(problem: Problem): string {
   const hint = nearest === null ? problem.hint : `Did you mean "${nearest}"?`;
   const lines = [`error: ${file}:${line}:${column}: ${sentence}`, "", frame, ""];
   if (hint !== null) lines.push(`hint: ${hint}`, "");
-  return printable(`${lines.join("\n")}\n`);
+  return withoutControls(`${lines.join("\n")}\n`);
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { withoutControls } from "../../base/foreign-text.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
-import { printable } from "../render/printable.ts";
 import { statusText } from "../render/status.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -20,6 +20,8 @@ failed. "microagent inspect" prints the same as JSON.`,
       const status = await withProgress(terminal, "status", (op) =>
         workspaceStatus(op, stateLayout(options), name),
       );
-      await terminal.writeOut(terminal.json ? jsonText(status) : printable(statusText(status)));
+      await terminal.writeOut(
+        terminal.json ? jsonText(status) : withoutControls(statusText(status)),
+      );
     });
 }

@@ -1,5 +1,5 @@
+import { withoutControls } from "../../base/foreign-text.ts";
 import type { AllowSuggestion, AuditReceipt, DispatchResult } from "../../index.ts";
-import { printable } from "./printable.ts";
 
 /** Hosts beyond this many are counted, not listed. */
 const listedMax = 30;
@@ -36,7 +36,7 @@ export function egressReceipt(
       lines.push(`or: ${flags}`);
     }
   }
-  return lines.map(printable);
+  return lines.map(withoutControls);
 }
 
 /** Tokens, as the servers of swapped credentials counted them. */

@@ -1,7 +1,7 @@
 import { errorJson } from "../../base/error-json.ts";
 import type { MicroagentError } from "../../base/errors.ts";
+import { withoutControls } from "../../base/foreign-text.ts";
 import type { Terminal } from "../terminal.ts";
-import { printable } from "./printable.ts";
 
 /** Prints an error for people, or as one JSON line on stderr when JSON was asked for. */
 export async function reportError(error: MicroagentError, terminal: Terminal): Promise<void> {
@@ -15,10 +15,10 @@ export async function reportError(error: MicroagentError, terminal: Terminal): P
 /** The sentence, the lines it speaks of, and the next step; stack traces only under `--debug`. */
 export function errorText(error: MicroagentError, terminal: Terminal): string {
   const red = (text: string) => (terminal.color ? `\u001b[31m${text}\u001b[39m` : text);
-  const lines = [`${red("error:")} ${printable(error.message)}`];
+  const lines = [`${red("error:")} ${withoutControls(error.message)}`];
   const frame = error.details.frame;
-  if (typeof frame === "string") lines.push("", printable(frame), "");
-  if (error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
+  if (typeof frame === "string") lines.push("", withoutControls(frame), "");
+  if (error.hint !== undefined) lines.push(`hint: ${withoutControls(error.hint)}`);
   if (terminal.debug) lines.push("", causes(error));
   return `${lines.join("\n")}\n`;
 }

@@ -1,8 +1,8 @@
+import { withoutControls } from "../../base/foreign-text.ts";
 import { type Progress, realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { barLines } from "./bars.ts";
-import { printable } from "./printable.ts";
 import { type Amount, isWorthALine, stepName } from "./progress-text.ts";
 import type { ProgressView } from "./progress-view.ts";
 
@@ -60,9 +60,9 @@ export function liveView(terminal: Terminal): ProgressView {
   const listener = (event: Progress) => {
     switch (event.kind) {
       case "note":
-        return keep(printable(event.text));
+        return keep(withoutControls(event.text));
       case "warning":
-        return keep(`warning: ${printable(event.text)}`);
+        return keep(`warning: ${withoutControls(event.text)}`);
       case "amount": {
         const key = `${event.path} ${event.label}`;
         if (event.total !== null && event.done >= event.total) amounts.delete(key);

@@ -1,8 +1,8 @@
+import { withoutControls } from "../../base/foreign-text.ts";
 import { realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { liveView } from "./live-view.ts";
-import { printable } from "./printable.ts";
 import { amountText, isWorthALine, stepName } from "./progress-text.ts";
 import type { ProgressView } from "./progress-view.ts";
 
@@ -22,8 +22,8 @@ function plainView(terminal: Terminal): ProgressView {
     clear: () => {},
     outputComes: () => {},
     listener(event) {
-      if (event.kind === "note") say(printable(event.text));
-      else if (event.kind === "warning") say(`warning: ${printable(event.text)}`);
+      if (event.kind === "note") say(withoutControls(event.text));
+      else if (event.kind === "warning") say(`warning: ${withoutControls(event.text)}`);
       else if (event.kind === "step-end" && isWorthALine(event)) {
         say(
           `${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`,

@@ -1,7 +1,7 @@
+import { withoutControls } from "../../base/foreign-text.ts";
 import { bytesText, durationText } from "../../base/quantity.ts";
 import type { DispatchResult } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
-import { printable } from "./printable.ts";
 import { templateLine } from "./template-line.ts";
 
 /** Artifacts beyond this many are counted, not listed. */
@@ -14,7 +14,7 @@ export function receiptText(
   egress: readonly string[],
 ): string {
   const dim = (text: string) =>
-    terminal.color ? `\u001b[2m${printable(text)}\u001b[22m` : printable(text);
+    terminal.color ? `\u001b[2m${withoutControls(text)}\u001b[22m` : withoutControls(text);
   const lines: string[] = [];
   const boot = result.boot;
   if (boot !== null) {
@@ -43,7 +43,7 @@ export function receiptText(
     lines.push("the guest ran out of memory (raise it with --memory)");
   }
   lines.push(...egress);
-  lines.push(...outputLines(result).map(printable));
+  lines.push(...outputLines(result).map(withoutControls));
   if (result.keptAt !== null) lines.push(`workspace kept at ${result.keptAt}`);
   return lines.map((line) => `${line}\n`).join("");
 }
