@@ -33,7 +33,11 @@ test("the files of a swap are read with the plan, and no secret is asked for", a
 
 test.each([
   ["a key that is none", `swaps:\n  one: {type: static, domain: [a.example]}\n`, /"domain"/],
-  ["an address for a host", `swaps:\n${swap("one", "10.0.0.1")}`, /"10\.0\.0\.1", which is an address/],
+  [
+    "an address for a host",
+    `swaps:\n${swap("one", "10.0.0.1")}`,
+    /"10\.0\.0\.1", which is an address/,
+  ],
   [
     "one host for two swaps",
     `swaps:\n${swap("one", "a.example")}${swap("two", "A.example:443")}`,
