@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { durationFlag } from "../duration-flag.ts";
-import { countFlag } from "../flag-values.ts";
+import { countFlag, wordFlag } from "../flag-values.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { statusText } from "../render/status.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
@@ -10,6 +10,7 @@ import { withProgress } from "../with-progress.ts";
 import { workspaceStatus } from "../workspace-status.ts";
 
 interface StartOptions extends WorkspaceOptions {
+  readonly profile?: string;
   readonly memory?: string;
   readonly cpus?: string;
   readonly kernel?: string;
@@ -21,8 +22,9 @@ interface StartOptions extends WorkspaceOptions {
 
 export function define(command: Command, terminal: Terminal): void {
   takesWorkspace(command)
-    .option("--memory <MiB>", "Guest memory, for this start")
-    .option("--cpus <n>", "Virtual CPUs, for this start")
+    .option("--profile <name>", "Memory and CPUs of a profile, for this start")
+    .option("--memory <MiB>", "Guest memory, for this start; wins over --profile")
+    .option("--cpus <n>", "Virtual CPUs, for this start; wins over --profile")
     .option("--kernel <name|path>", "Guest kernel, for this start")
     .option(...ttlOption)
     .option("--from-snapshot <tag>", "Go back to a snapshot of it, memory and disk")
@@ -40,15 +42,10 @@ Examples:
     )
     .action(async (given: string | undefined, options: StartOptions) => {
       const name = workspaceName("start", given, options);
-      const { memory, cpus, kernel, waitTimeout, fromSnapshot } = options;
-      const change = {
-        ...(memory === undefined ? {} : { memoryMib: countFlag("--memory", memory) }),
-        ...(cpus === undefined ? {} : { cpus: countFlag("--cpus", cpus) }),
-        ...(kernel === undefined ? {} : { kernel }),
-        ttlSeconds: ttlFlag(options.ttl),
-      };
+      const { waitTimeout, fromSnapshot } = options;
       const waitMs = waitTimeout === undefined ? null : durationFlag("--wait-timeout", waitTimeout);
       const engine = await import("../../index.ts");
+      const change = changeOf(options, engine.profiles);
       const opened = engine.createEngine(engine.stateLayout(options));
       await withProgress(terminal, "start", async (op) => {
         const onOutput = (_stream: string, data: Uint8Array) => terminal.writeErr(data);
@@ -63,4 +60,22 @@ Examples:
         if (options.wait === true) await waitAndTell(op, terminal, opened.layout, name, waitMs);
       });
     });
+}
+
+type Profiles = Readonly<Record<string, { readonly memoryMib: number; readonly cpus: number }>>;
+
+/** The machine of this start where it is not the workspace's own. */
+function changeOf({ profile, memory, cpus, kernel, ttl }: StartOptions, profiles: Profiles) {
+  const named =
+    profile === undefined
+      ? undefined
+      : profiles[wordFlag("--profile", profile, Object.keys(profiles))];
+  const memoryMib = memory === undefined ? named?.memoryMib : countFlag("--memory", memory);
+  const count = cpus === undefined ? named?.cpus : countFlag("--cpus", cpus);
+  return {
+    ...(memoryMib === undefined ? {} : { memoryMib }),
+    ...(count === undefined ? {} : { cpus: count }),
+    ...(kernel === undefined ? {} : { kernel }),
+    ttlSeconds: ttlFlag(ttl),
+  };
 }

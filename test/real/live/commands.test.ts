@@ -107,6 +107,12 @@ describe("the life of a workspace, as commands", () => {
     expect((await cli("delete", "dev")).code).toBe(1);
     expect((await cli("halt", "dev")).stdout).toBe("dev: halted\n");
     expect((await cli("clone", "dev", "copy")).code).toBe(0);
+    expect((await cli("start", "copy", "--profile", "huge")).stderr).toContain('wanted "tiny" or');
+    expect((await cli("start", "copy", "--profile", "large", "--memory", "300")).code).toBe(0);
+    const seen = await cli("exec", "copy", "--", "sh", "-c", "nproc; grep MemTotal /proc/meminfo");
+    // Of 300 MiB the kernel keeps some for itself.
+    expect(seen.stdout).toMatch(/^4\nMemTotal: +2[0-9]{5} kB\n$/);
+    expect((await cli("kill", "copy", "--reason", "seen")).code).toBe(0);
     expect((await cli("wait", "dev")).stdout).toContain("dev: halted");
     expect((await cli("logs", "dev")).code).toBe(0);
     expect((await cli("result", "dev")).stderr).toContain("has no result");
