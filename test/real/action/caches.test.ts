@@ -9,6 +9,7 @@ import {
   type ActionJob,
   openActionBench,
 } from "../../fixtures/actions/action-bench.ts";
+import { commandsOf } from "../../fixtures/actions/log-reader.ts";
 import type { StoredBlob } from "../../fixtures/actions/results-service.ts";
 
 let bench: ActionBench;
@@ -119,7 +120,7 @@ test.each([
   expect(result.exitCode, result.raw).toBe(0);
   expect(result.lines).toContain("ran");
   expect(result.outputs["cache-hit"]).toBe("none");
-  expect(result.commands.filter(({ name }) => name === "error")).toEqual([]);
+  expect(commandsOf(result, "error")).toEqual([]);
   // Each attempt is long, for the client tries again and again: one is enough.
   const begun = job.service.requests.filter((path) => path.includes("CreateCacheEntry"));
   expect(begun.length).toBe(part === "/blob/" ? 1 : 2);
@@ -133,13 +134,11 @@ test.each([
   job.service.faults.set("CacheService", status);
   const result = await job.step({ ...run, image: bench.image });
   expect(result.exitCode, result.raw).toBe(0);
-  const notices = result.commands.filter(({ name }) => name === "notice");
-  expect(notices.map(({ message }) => message)).toEqual([
+  expect(commandsOf(result, "notice").map(({ message }) => message)).toEqual([
     expect.stringContaining(`Nothing is cached: the cache service ${said}`),
   ]);
   expect(job.service.requests).toHaveLength(1);
-  const loud = result.commands.filter(({ name }) => name === "error");
-  expect(loud).toEqual([]);
+  expect(commandsOf(result, "error")).toEqual([]);
 });
 
 test.each([

@@ -8,7 +8,8 @@ import {
   type ActionJob,
   openActionBench,
 } from "../../fixtures/actions/action-bench.ts";
-import { type Cancelled, cancel, runAction, type StepRun } from "../../fixtures/actions/runner.ts";
+import { commandsOf, said } from "../../fixtures/actions/log-reader.ts";
+import { type Cancelled, cancel, runAction } from "../../fixtures/actions/runner.ts";
 
 let bench: ActionBench;
 beforeAll(async () => {
@@ -17,13 +18,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench[Symbol.asyncDispose]();
 });
-
-function said(run: StepRun, kind: string): string {
-  return run.commands
-    .filter(({ name }) => name === kind)
-    .map(({ message }) => message)
-    .join("\n");
-}
 
 test("a command that takes too long is a timeout, and what it wrote comes out", async () => {
   await using job = await bench.openJob();
@@ -59,7 +53,7 @@ async function expectCancelled({ run, signals }: Awaited<ReturnType<typeof cance
   expect(run.deaf).toBe(false);
   const post = await run.post();
   expect(post?.exitCode).toBe(0);
-  expect(post?.commands.filter(({ name }) => name === "error")).toEqual([]);
+  expect(post === null ? [] : commandsOf(post, "error")).toEqual([]);
 }
 
 test.each([
@@ -183,6 +177,8 @@ test("a cancelled run's outputs are uploaded by the post step", async () => {
     artifacts: "out=/out",
   });
   expect(job.service.artifacts.size).toBe(0);
+  const kept = join(run.outputs["artifacts-dir"] ?? "", "out", "a");
+  expect(await readFile(kept, "utf8")).toBe("half\n");
   await run.post();
   expect(job.uploaded().get("out/a")?.toString()).toBe("half\n");
 });

@@ -2,8 +2,8 @@ import { readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ActionBench, openActionBench } from "../../fixtures/actions/action-bench.ts";
+import { commandsOf } from "../../fixtures/actions/log-reader.ts";
 import { sha256Hex } from "../../fixtures/actions/results-service.ts";
-import { cancel } from "../../fixtures/actions/runner.ts";
 
 let bench: ActionBench;
 beforeAll(async () => {
@@ -66,40 +66,11 @@ test("a guest's exit code fails the step, is an output, and is shown at the entr
   const run = await job.step({ file: "agent.yaml" });
   expect(run.exitCode).toBe(1);
   expect(run.outputs).toMatchObject({ "exit-code": "3", conclusion: "failure" });
-  const errors = run.commands.filter(({ name }) => name === "error");
+  const errors = commandsOf(run, "error");
   expect(errors[0]).toMatchObject({
     message: "The command exited with 3",
     properties: { line: "3" },
   });
-});
-
-test("a run is cancelled within five seconds, keeps what it has, and the runner listens again", async () => {
-  await using job = await bench.openJob();
-  let cancelledAt = 0;
-  const run = await job.step(
-    {
-      image: bench.image,
-      run: "mkdir /out; echo half > /out/a; echo started; sleep 1000",
-      artifacts: "out=/out",
-    },
-    {
-      onPrint: (child, printed) => {
-        if (cancelledAt === 0 && printed.includes("started")) {
-          cancelledAt = Date.now();
-          cancel(child);
-        }
-      },
-    },
-  );
-  expect(cancelledAt).toBeGreaterThan(0);
-  expect(run.exitCode).not.toBe(0);
-  // The runner's own patience: beyond it, the process would have been killed and left no outputs.
-  expect(run.outputs).toMatchObject({ conclusion: "cancelled", "exit-code": "130" });
-  expect(run.deaf).toBe(false);
-  expect(await readFile(join(run.outputs["artifacts-dir"] ?? "", "out", "a"), "utf8")).toBe(
-    "half\n",
-  );
-  expect((await run.post())?.exitCode).toBe(0);
 });
 
 test("the log is folded by phase, and the guest speaks between them", async () => {
@@ -113,7 +84,7 @@ test("the log is folded by phase, and the guest speaks between them", async () =
   expect(run.exitCode, run.raw).toBe(0);
   const shown = run.commands.flatMap(({ name, message }) => (name === "group" ? message : []));
   expect(shown).toEqual(["Host check", "Image", "Boot", "Guest output", "Collect", "Receipt"]);
-  const ends = run.commands.filter(({ name }) => name === "endgroup");
+  const ends = commandsOf(run, "endgroup");
   expect(ends).toHaveLength(shown.length);
   const hash = sha256Hex(Buffer.from("42\n"));
   expect(run.lines).toContain(`out/x: 3 B, sha256 ${hash}`);
@@ -126,7 +97,7 @@ test("without annotations nothing becomes one, not by the matchers of other step
   expect(run.exitCode).toBe(1);
   const names = run.commands.map(({ name }) => name);
   expect(names.filter((name) => name === "notice")).toEqual([]);
-  const matchers = run.commands.filter(({ name }) => name === "remove-matcher");
+  const matchers = commandsOf(run, "remove-matcher");
   expect(matchers.map(({ properties }) => properties.owner)).toContain("tsc");
   // That the step failed has to be said once.
   expect(names.filter((name) => name === "error")).toHaveLength(1);
@@ -233,7 +204,7 @@ test("every problem of an Agentfile is an annotation at its place, and nothing i
   await writeFile(join(job.dirs.workspace, "agent.yaml"), "image: x\nnetwrk: {}\nenv: 3\n");
   const run = await job.step({ file: "agent.yaml" });
   expect(run.exitCode).toBe(1);
-  const errors = run.commands.filter(({ name }) => name === "error");
+  const errors = commandsOf(run, "error");
   expect(errors.map(({ properties }) => properties.line)).toEqual(
     expect.arrayContaining(["2", "3"]),
   );
@@ -246,7 +217,7 @@ test("bad inputs are told together, by name and value", async () => {
   await using job = await bench.openJob();
   const run = await job.step({ image: "x", timeout: "soon", keep: "maybe", log: "loud" });
   expect(run.exitCode).toBe(1);
-  const [error] = run.commands.filter(({ name }) => name === "error");
+  const [error] = commandsOf(run, "error");
   for (const name of ["timeout", "keep", "log"])
     expect(error?.message).toContain(`Input "${name}"`);
 });
