@@ -2,11 +2,12 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { jsonOrNull } from "../base/json.ts";
 import { printable } from "../channel/printable.ts";
+import { initialWindowBytes } from "../channel/stream.ts";
 import type { DnsCall, RefusalCode, TcpCall, UdpCall, UnmediatedCall } from "./guest-calls.ts";
 
 /** What the guest asked for with the first line of a stream. */
 export type GuestCall =
-  | ({ readonly op: "tcp" } & TcpCall)
+  | ({ readonly op: "tcp"; readonly window?: number } & TcpCall)
   | ({ readonly op: "udp" } & UdpCall)
   | ({ readonly op: "dns" } & DnsCall)
   | ({ readonly op: "unmediated" } & UnmediatedCall)
@@ -24,10 +25,12 @@ const address = z
   .max(45)
   .refine((text) => isIP(text) !== 0 && !text.includes("%"));
 const port = z.int().min(1).max(65535);
+/** What the guest has room for, where that is less than every stream starts with. */
+const window = z.int().min(4096).max(initialWindowBytes).optional();
 const flow = { dst: address, port, src_port: z.int().min(0).max(65535) };
 
 const schemas = {
-  tcp: z.object({ op: z.literal("tcp"), ...flow }),
+  tcp: z.object({ op: z.literal("tcp"), ...flow, window }),
   udp: z.object({ op: z.literal("udp"), ...flow }),
   dns: z.object({ op: z.literal("dns"), dst: address, transport: z.literal("udp") }),
   unmediated: z.object({
@@ -55,7 +58,10 @@ export function parseGuestCall(line: string): GuestCall | BadCall {
   }
   const call = parsed.data;
   switch (call.op) {
-    case "tcp":
+    case "tcp": {
+      const asked = call.window === undefined ? {} : { window: call.window };
+      return { op: "tcp", dst: call.dst, port: call.port, srcPort: call.src_port, ...asked };
+    }
     case "udp":
       return { op: call.op, dst: call.dst, port: call.port, srcPort: call.src_port };
     case "unmediated":

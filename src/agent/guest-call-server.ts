@@ -56,6 +56,7 @@ export class GuestCallServer {
     }
     const call = parseGuestCall(line);
     if (isBad(call)) return answering.refuse(call.code, call.message);
+    if (call.op === "tcp" && call.window !== undefined) stream.sendAtMost(call.window);
     try {
       await this.#dispatch(call, answering);
     } catch (error) {

@@ -92,6 +92,11 @@ export class ChannelStream {
     }
   }
 
+  /** Keeps to less than the peer's window until it gives credit: it asked for that. */
+  sendAtMost(bytes: number): void {
+    this.#outbox.creditBytes = Math.min(this.#outbox.creditBytes, bytes);
+  }
+
   /** Ends our half after everything written; the peer can still send. */
   end(): void {
     this.#end("now");

@@ -30,7 +30,7 @@ type putter struct {
 // Put serves a put request: it answers, takes the tree, and answers again.
 func Put(st *mux.Stream, frames *wire.FrameReader, req *wire.Put) {
 	defer st.Release()
-	st.Widen()
+	st.Widen(mux.WideWindowBytes)
 	if st.SendLine(wire.OK().Line(), false) != nil {
 		return
 	}

@@ -13,6 +13,9 @@ var chunks struct {
 
 const chunksKept = 16
 
+// smallChunkBytes is the least: what the link gives at once.
+const smallChunkBytes = readBytes
+
 func takeChunk() []byte {
 	chunks.Lock()
 	defer chunks.Unlock()
@@ -26,7 +29,7 @@ func takeChunk() []byte {
 
 func giveChunk(c []byte) {
 	chunks.Lock()
-	if len(chunks.free) < chunksKept {
+	if len(chunks.free) < chunksKept && cap(c) == chunkBytes {
 		chunks.free = append(chunks.free, c[:0])
 	}
 	chunks.Unlock()
@@ -37,6 +40,15 @@ type queue struct {
 	list    [][]byte
 	off     int  // consumed bytes of list[0]
 	filling bool // somebody writes into room: the last chunk must stay
+	size    int  // of a chunk, 0: chunkBytes
+}
+
+// fit makes chunks as small as a window is: many streams with a few bytes each must not hold a large chunk each.
+func (q *queue) fit(window int) {
+	q.size = max(window/2, smallChunkBytes)
+	if q.size >= chunkBytes {
+		q.size = 0
+	}
 }
 
 // room returns space for more bytes; grow makes them part of the queue.
@@ -46,7 +58,12 @@ func (q *queue) room() []byte {
 			return last[len(last):cap(last)]
 		}
 	}
-	c := takeChunk()
+	var c []byte
+	if q.size == 0 {
+		c = takeChunk()
+	} else {
+		c = make([]byte, 0, q.size)
+	}
 	q.list = append(q.list, c)
 	return c[:cap(c)]
 }

@@ -20,7 +20,7 @@ const FrameBytesMax = 1 << 20
 // WindowBytes is the receive window of every stream, the one the specification starts with.
 const WindowBytes = 256 << 10
 
-// WideWindowBytes is the window of a stream that carries a file to us.
+// WideWindowBytes is the window of a stream that carries much to us: a file, a busy connection.
 const WideWindowBytes = 1 << 20
 
 // Frame types.

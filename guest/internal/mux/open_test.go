@@ -156,3 +156,46 @@ func TestFramesForStreamsOfOurs(t *testing.T) {
 		t.Fatal(v, err)
 	}
 }
+
+func TestRoomWaitsForTheHostAndFailsWithTheStream(t *testing.T) {
+	session, host, _ := opening(t)
+	st, err := session.Open([]byte("line\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := host.AcceptStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := WindowBytes - len("line\n")
+	for left > 0 {
+		room, err := st.Room()
+		if err != nil || room != min(left, frameDataBytes) {
+			t.Fatalf("room is %d (%v), want %d", room, err, min(left, frameDataBytes))
+		}
+		if err := st.Send(make([]byte, HeaderBytes+room), false); err != nil {
+			t.Fatal(err)
+		}
+		left -= room
+	}
+	go func() { _, _ = io.CopyN(io.Discard, theirs, WindowBytes) }()
+	if room, err := st.Room(); err != nil || room == 0 {
+		t.Fatalf("room is %d (%v) after the host has read, want some", room, err)
+	}
+	st.Reset()
+	if _, err := st.Room(); !errors.Is(err, ErrReset) {
+		t.Fatalf("error is %v, want that of a reset", err)
+	}
+}
+
+func TestAStreamWithASmallWindowHoldsSmallChunks(t *testing.T) {
+	var q queue
+	for window, want := range map[int]int{8 << 10: 4 << 10, 32 << 10: 16 << 10, WindowBytes: chunkBytes} {
+		q.fit(window)
+		q.append([]byte{1})
+		if got := cap(q.list[0]); got != want {
+			t.Errorf("a byte in a window of %d takes %d bytes, want %d", window, got, want)
+		}
+		q.clear()
+	}
+}

@@ -131,14 +131,39 @@ func (st *Stream) Credit(n int) {
 	_ = st.s.send(b[:])
 }
 
-// Widen raises the receive window for a large transfer.
-func (st *Stream) Widen() {
+// Widen raises the receive window for a large transfer. The host hears of it at once when it becomes twice what it was.
+func (st *Stream) Widen(window int) {
 	st.mu.Lock()
-	more := WideWindowBytes - st.window
-	st.window = WideWindowBytes
+	more := window - st.window
+	st.window = window
+	st.in.fit(window)
 	st.mu.Unlock()
-	// Owed at once: it is more than half of the new window.
 	st.Credit(more)
+}
+
+// Narrow notes, before anything was received, that the host was asked to begin with less than it may. One that begins
+// with more does no wrong.
+func (st *Stream) Narrow(window int) {
+	st.mu.Lock()
+	st.window = window
+	st.in.fit(window)
+	st.mu.Unlock()
+}
+
+// Room waits until something may be sent and says how much of one frame.
+func (st *Stream) Room() (int, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for st.outWindow == 0 && st.err == nil && !st.finished {
+		st.writable.Wait()
+	}
+	if st.err != nil {
+		return 0, st.err
+	}
+	if st.finished {
+		return 0, ErrClosed
+	}
+	return min(frameDataBytes, int(st.outWindow)), nil
 }
 
 // Read copies received bytes and gives credit for them.

@@ -47,6 +47,7 @@ type Network struct {
 	pending map[stack.TransportEndpointID][]byte // attempts that wait for the host, and what an error quotes
 	conns   map[*connection]struct{}
 	resets  int // how often all connections were ended
+	room    room
 	udp     map[udpKey]*udpFlow
 }
 
@@ -57,6 +58,7 @@ func Serve(dev Device, c *wire.Network, up *uplink.Uplink) *Network {
 		link:    &link{dev: dev, mtu: uint32(min(c.MTU, packetBytesMax))},
 		notices: notices{up: up},
 		pending: map[stack.TransportEndpointID][]byte{}, conns: map[*connection]struct{}{}, udp: map[udpKey]*udpFlow{},
+		room: room{free: sharedBytes},
 	}
 	go n.run()
 	return n

@@ -37,6 +37,9 @@ type connection struct {
 	over                  chan struct{} // closed when the connection is
 	halves                atomic.Int32  // directions that have ended well
 	moves                 atomic.Uint64
+
+	down share // the window of the stream: what the host may send before the process takes it
+	up   share // what the process may send before the host takes it
 }
 
 // frames are what bytes travel to the host in; only a connection that has something to say holds one.
@@ -61,6 +64,8 @@ func (f *connection) run() {
 	f.n.mu.Lock()
 	delete(f.n.conns, f)
 	f.n.mu.Unlock()
+	f.n.room.give(f.down)
+	f.n.room.give(f.up)
 }
 
 // guard ends the connection when one of its directions panics.
@@ -81,18 +86,28 @@ func (f *connection) upload() {
 		}
 	}()
 	for {
+		most := len(frame) - mux.HeaderBytes
+		if !ended {
+			// Waiting for the host takes no frame.
+			var err error
+			if most, err = f.st.Room(); err != nil {
+				f.fail()
+				return
+			}
+		}
 		if frame == nil {
 			frame = frames.Get().(*[mux.FrameBufferBytes]byte)
 		}
-		room := tcpip.SliceWriter(frame[mux.HeaderBytes:])
-		read, err := f.ep.Read(&room, tcpip.ReadOptions{})
-		switch err.(type) {
+		room := tcpip.SliceWriter(frame[mux.HeaderBytes : mux.HeaderBytes+most])
+		read, failure := f.ep.Read(&room, tcpip.ReadOptions{})
+		switch failure.(type) {
 		case nil:
 			f.moves.Add(1)
 			if f.st.Send(frame[:mux.HeaderBytes+read.Count], false) != nil {
 				f.fail()
 				return
 			}
+			f.widenUp(read.Count)
 			continue
 		case *tcpip.ErrWouldBlock:
 		case *tcpip.ErrClosedForReceive:
@@ -138,6 +153,7 @@ func (f *connection) download() {
 			f.moves.Add(1)
 			f.st.Take(int(written))
 			f.st.Credit(int(written))
+			f.widenDown(int(written))
 			continue
 		}
 		if _, full := failure.(*tcpip.ErrWouldBlock); !full && failure != nil {

@@ -34,8 +34,8 @@ func newStack(l *link) (*stack.Stack, tcpip.Error) {
 		{Destination: header.IPv6EmptySubnet, NIC: nic},
 	})
 	for _, option := range []tcpip.SettableTransportProtocolOption{
-		ptr(tcpip.TCPSendBufferSizeRangeOption{Min: bufferBytesMin, Default: bufferBytesMax, Max: bufferBytesMax}),
-		ptr(tcpip.TCPReceiveBufferSizeRangeOption{Min: bufferBytesMin, Default: bufferBytesMax, Max: bufferBytesMax}),
+		ptr(tcpip.TCPSendBufferSizeRangeOption{Min: shareMin, Default: shareMax, Max: shareMax}),
+		ptr(tcpip.TCPReceiveBufferSizeRangeOption{Min: shareMin, Default: shareMax, Max: shareMax}),
 		ptr(tcpip.TCPModerateReceiveBufferOption(false)),
 		ptr(tcpip.TCPTimeWaitTimeoutOption(timeWait)),
 		ptr(tcpip.TCPRecovery(0)), // nothing is lost, and each of its timers leaves an emulated machine

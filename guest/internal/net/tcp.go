@@ -10,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"microagent.dev/guest/internal/fault"
+	"microagent.dev/guest/internal/mux"
 	"microagent.dev/guest/internal/uplink"
 	"microagent.dev/guest/internal/wire"
 )
@@ -66,8 +67,14 @@ func (n *Network) connect(r *tcp.ForwarderRequest) {
 	before := n.resets
 	n.mu.Unlock()
 	dst, src := addr(id.LocalAddress), addr(id.RemoteAddress)
-	st, err := n.up.Call(wire.TCPCall(netip.AddrPortFrom(dst, id.LocalPort), id.RemotePort))
+	down := n.room.first()
+	asked := 0
+	if down.bytes < mux.WindowBytes {
+		asked = down.bytes
+	}
+	st, err := n.up.Call(wire.TCPCall(netip.AddrPortFrom(dst, id.LocalPort), id.RemotePort, asked))
 	if err != nil {
+		n.room.give(down)
 		reset := resets(err)
 		r.Complete(reset)
 		if quote := n.settle(id); !reset {
@@ -78,7 +85,10 @@ func (n *Network) connect(r *tcp.ForwarderRequest) {
 	if n.Named != nil {
 		n.Named(st.ID(), netip.AddrPortFrom(src, id.RemotePort), netip.AddrPortFrom(dst, id.LocalPort))
 	}
-	f := &connection{n: n, st: st}
+	if asked > 0 {
+		st.Narrow(down.bytes)
+	}
+	f := &connection{n: n, st: st, down: down, up: n.room.first()}
 	ep, failure := r.CreateEndpoint(&f.queue)
 	if failure == nil {
 		f.ep = ep
@@ -91,6 +101,8 @@ func (n *Network) connect(r *tcp.ForwarderRequest) {
 	n.settle(id)
 	if failure != nil {
 		st.Reset()
+		n.room.give(f.down)
+		n.room.give(f.up)
 		return
 	}
 	if late {
@@ -112,16 +124,24 @@ func resets(err error) bool {
 	return true
 }
 
-const (
-	bufferBytesMin = 64 << 10
-	bufferBytesMax = 1 << 20
-	// bufferBudget is shared by all connections: the first have large buffers, many have small ones.
-	bufferBudget = 8 << 20
-)
+// widenDown hears of bytes that the process took, and may raise the window.
+func (f *connection) widenDown(taken int) {
+	if f.n.room.widen(&f.down, taken) {
+		f.st.Widen(f.down.bytes)
+		f.boundDown()
+	}
+}
 
-// bufferBytes is what each direction of one connection among many may hold.
-func bufferBytes(connections int) int {
-	return min(max(bufferBudget/max(connections, 1), bufferBytesMin), bufferBytesMax)
+// widenUp hears of bytes that the host took.
+func (f *connection) widenUp(taken int) {
+	if f.n.room.widen(&f.up, taken) {
+		f.ep.SocketOptions().SetReceiveBufferSize(int64(f.up.bytes), true)
+	}
+}
+
+// boundDown makes the stack hold half as much for the process as the window is.
+func (f *connection) boundDown() {
+	f.ep.SocketOptions().SetSendBufferSize(int64(max(f.down.bytes/2, shareMin)), true)
 }
 
 // adopt sets a new connection's bounds.
@@ -130,11 +150,10 @@ func (f *connection) adopt(id stack.TransportEndpointID) {
 	n.mu.Lock()
 	delete(n.pending, id)
 	n.conns[f] = struct{}{}
-	size := bufferBytes(len(n.conns))
 	n.mu.Unlock()
+	f.boundDown()
 	o := f.ep.SocketOptions()
-	o.SetSendBufferSize(int64(size), true)
-	o.SetReceiveBufferSize(int64(size), true)
+	o.SetReceiveBufferSize(int64(f.up.bytes), true)
 	o.SetKeepAlive(true)
 	o.SetDelayOption(false)
 	_ = f.ep.SetSockOpt(ptr(tcpip.KeepaliveIdleOption(keepAliveIdle)))

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// downBytes is what may be on its way to the process.
-	downBytes = 256 << 10
+	// downBytes is what may be on its way to the process: a wide window, so that the port is read on while the process works.
+	downBytes = 1 << 20
 	// sendWait is after which a process that takes nothing is as good as dead.
 	sendWait = 10 * time.Second
 )

@@ -11,14 +11,21 @@ const CallBytesMax = 4 << 10
 // AnswerBytesMax bounds an answer that carries a secret's value.
 const AnswerBytesMax = 2 << 20
 
-// TCPCall asks the host for a TCP connection.
-func TCPCall(dst netip.AddrPort, srcPort uint16) []byte { return flowCall("tcp", dst, srcPort) }
+// TCPCall asks the host for a TCP connection. A window of more than 0 asks it to begin with that many bytes, fewer
+// than every stream may begin with.
+func TCPCall(dst netip.AddrPort, srcPort uint16, window int) []byte {
+	call := flowCall("tcp", dst, srcPort)
+	if window > 0 {
+		call.Int("window", int64(window))
+	}
+	return call.Line()
+}
 
 // UDPCall asks the host to exchange datagrams with one destination.
-func UDPCall(dst netip.AddrPort, srcPort uint16) []byte { return flowCall("udp", dst, srcPort) }
+func UDPCall(dst netip.AddrPort, srcPort uint16) []byte { return flowCall("udp", dst, srcPort).Line() }
 
-func flowCall(op string, dst netip.AddrPort, srcPort uint16) []byte {
-	return NewObject().Str("op", op).Str("dst", dst.Addr().String()).Int("port", int64(dst.Port())).Int("src_port", int64(srcPort)).Line()
+func flowCall(op string, dst netip.AddrPort, srcPort uint16) *Object {
+	return NewObject().Str("op", op).Str("dst", dst.Addr().String()).Int("port", int64(dst.Port())).Int("src_port", int64(srcPort))
 }
 
 // DNSCall asks the host one DNS question that was sent to dst.

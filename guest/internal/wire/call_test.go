@@ -22,13 +22,14 @@ func TestCallVectors(t *testing.T) {
 	}
 	testvectors.Read(t, "guest-calls.json", &v)
 	lines := map[string][]byte{
-		"tcp over IPv4": TCPCall(netip.MustParseAddrPort("93.184.216.34:443"), 40112),
-		"tcp over IPv6": TCPCall(netip.MustParseAddrPort("[2606:2800:21f:cb07::1]:80"), 1),
-		"udp":           UDPCall(netip.MustParseAddrPort("1.1.1.1:123"), 5000),
-		"dns":           DNSCall(netip.MustParseAddr("10.0.2.3")),
-		"unmediated":    UnmediatedCall("icmp", netip.MustParseAddr("8.8.8.8"), 3),
-		"secret":        SecretCall("TOKEN"),
-		"mediation":     MediationCall(),
+		"tcp over IPv4":           TCPCall(netip.MustParseAddrPort("93.184.216.34:443"), 40112, 0),
+		"tcp with a small window": TCPCall(netip.MustParseAddrPort("93.184.216.34:443"), 40112, 8192),
+		"tcp over IPv6":           TCPCall(netip.MustParseAddrPort("[2606:2800:21f:cb07::1]:80"), 1, 0),
+		"udp":                     UDPCall(netip.MustParseAddrPort("1.1.1.1:123"), 5000),
+		"dns":                     DNSCall(netip.MustParseAddr("10.0.2.3")),
+		"unmediated":              UnmediatedCall("icmp", netip.MustParseAddr("8.8.8.8"), 3),
+		"secret":                  SecretCall("TOKEN"),
+		"mediation":               MediationCall(),
 	}
 	sent := 0
 	for _, c := range v.Accepted {

@@ -142,6 +142,37 @@ test("a handler that is done with a call has ended it, whatever else is said on 
   });
 });
 
+test("a guest with little room for a connection gets no more than it asked for until it takes some", async () => {
+  const calls: GuestCalls = {
+    async tcp(op, _call, stream) {
+      const bytes = stream.accept();
+      await bytes.write(op, Buffer.alloc(100_000));
+      bytes.end();
+    },
+  };
+  const bytesOf = async (window: string) => {
+    let seen = 0;
+    await withHost(calls, async (op, guest) => {
+      const line = `${tcpLine.slice(0, -2)}${window}}\n`;
+      const stream = await guest.open(op, Buffer.from(line));
+      const answer = await readText(op, stream);
+      seen = answer.length;
+      const counting = (async () => {
+        for (;;) {
+          const piece = await stream.read(op);
+          if (piece === null) return;
+          seen += piece.length;
+        }
+      })();
+      await Promise.race([counting, settle()]);
+      counting.catch(() => {});
+    });
+    return seen;
+  };
+  expect(await bytesOf(',"window":8192')).toBe(8192);
+  expect(await bytesOf("")).toBe('{"ok":true}\n'.length + 100_000);
+});
+
 test("a line that comes byte by byte is a line", async () => {
   await withHost(echo, async (op, guest) => {
     const stream = await guest.open(op);
