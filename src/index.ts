@@ -75,7 +75,10 @@ export {
   type Admission,
   type AdmissionRequest,
   admit,
+  admitSpare,
   type Budget,
+  isRoomWanted,
+  type SpareAdmission,
 } from "./workspace/admission.ts";
 export { type AllowSuggestion, suggestAllow } from "./workspace/allow-suggestion.ts";
 export type { AuditReceipt } from "./workspace/audit-receipt.ts";
@@ -164,6 +167,7 @@ export type {
   PrepareStep,
   ReadyCommand,
   RunTemplate,
+  TakenClone,
   Template,
   TemplatePool,
   TemplateRequest,

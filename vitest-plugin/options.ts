@@ -74,6 +74,11 @@ export interface MicrovmOptions {
         readonly machines?: number | undefined;
       }
     | undefined;
+  /**
+   * Machines that each worker keeps ready for the tests of its file that are still to come, of each kind that one of
+   * them has had; within the budget, and only where nobody waits for room. Default 0.
+   */
+  readonly warm?: number | undefined;
   readonly onFailure?: FailureOptions | undefined;
   /** Multiplied by `scale`, else by MICROAGENT_VITEST_TIMEOUT_SCALE. */
   readonly timeouts?: (Partial<Timeouts> & { readonly scale?: number }) | undefined;
@@ -85,6 +90,7 @@ export interface MicrovmOptions {
 export interface Settings {
   readonly template: string | null;
   readonly budget: Budget;
+  readonly warm: number;
   readonly timeouts: Timeouts;
   readonly onFailure: Required<{ [K in keyof FailureOptions]: NonNullable<FailureOptions[K]> }>;
   readonly stateDir: string | null;
@@ -122,6 +128,7 @@ const schema = z.strictObject({
       machines: count.optional(),
     })
     .optional(),
+  warm: z.number().int().min(0).max(32).optional(),
   onFailure: z
     .strictObject({
       consoleLines: z.number().int().min(0).optional(),
@@ -169,6 +176,7 @@ export function resolveOptions(options: MicrovmOptions): {
     settings: {
       template,
       budget: budgetOf(options.budget ?? {}),
+      warm: options.warm ?? 0,
       timeouts: timeoutsOf(options.timeouts ?? {}),
       onFailure: {
         consoleLines: onFailure.consoleLines ?? 20,

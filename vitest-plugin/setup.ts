@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { aroundEach, type RunnerTestCase } from "vitest";
+import { afterAll, aroundEach, type RunnerTestCase } from "vitest";
 import { collectEvidence, withoutOurFrames } from "./evidence/collect.ts";
 import { Life } from "./machine/life.ts";
 import { registerMatchers } from "./matchers/register.ts";
@@ -7,6 +7,7 @@ import { attempts } from "./worker/attempt.ts";
 import { sharedMachines } from "./worker/file-machines.ts";
 import { workerHost } from "./worker/host.ts";
 import { dieWithMain } from "./worker/orphan.ts";
+import { warmMachines } from "./worker/warm.ts";
 
 /** Around a test only tearing down takes time, which has bounds of its own. */
 const aroundMs = 600_000;
@@ -19,10 +20,12 @@ export function beginFile(): void {
   registerMatchers();
   dieWithMain();
   aroundEach((runTest, { task }) => around(runTest, task), aroundMs);
+  afterAll(() => warmMachines().drain(), aroundMs);
 }
 
 async function around(runTest: () => Promise<void>, task: RunnerTestCase): Promise<void> {
   const shared = sharedMachines();
+  warmMachines().expect(task.file);
   attempts().delete(task.id);
   if (shared.all.length > 0) {
     const { settings } = workerHost();

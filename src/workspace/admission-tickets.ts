@@ -1,5 +1,5 @@
 import { open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { randomHex } from "../base/ids.ts";
 import { namesIn } from "../host/directory-names.ts";
 import { fileError } from "../host/file-error.ts";
@@ -49,11 +49,20 @@ export async function openTicket(
 
 /** Turns a waiting ticket into a granted one. */
 export async function grantTicket(ticket: OwnTicket): Promise<OwnTicket> {
-  const path = ticket.path.replace(/waiting$/, "granted");
+  return await renamed(ticket, ticket.path.replace(/waiting$/, "granted"));
+}
+
+/** Puts a ticket into another group. */
+export async function regroupTicket(ticket: OwnTicket, group: string): Promise<OwnTicket> {
+  const [name, owner, , ...rest] = basename(ticket.path).split(".");
+  return await renamed(ticket, join(dirname(ticket.path), [name, owner, group, ...rest].join(".")));
+}
+
+async function renamed(ticket: OwnTicket, path: string): Promise<OwnTicket> {
   try {
     await rename(ticket.path, path);
   } catch (error) {
-    throw fileError(error, `Ticket "${ticket.path}" cannot be granted`);
+    throw fileError(error, `Ticket "${ticket.path}" cannot become "${basename(path)}"`);
   }
   return { name: ticket.name, path };
 }

@@ -8,6 +8,7 @@ import {
   grantTicket,
   listTickets,
   openTicket,
+  regroupTicket,
   type Ticket,
 } from "./admission-tickets.ts";
 
@@ -89,6 +90,43 @@ export async function admit(
     await dropTicket(ticket);
     throw error;
   }
+}
+
+/** Room that nobody has asked for yet. */
+export interface SpareAdmission {
+  /** Makes it that of a group, which may need more. */
+  giveTo(group: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Room for one machine more, when there is some at once and nobody waits for any; else null. */
+export async function admitSpare(
+  op: Op,
+  layout: StateLayout,
+  budget: Budget,
+  request: AdmissionRequest,
+): Promise<SpareAdmission | null> {
+  const dir = join(layout.root, "admission");
+  await ensurePrivateDir(dir);
+  const granted = await withLock(op, join(layout.locks, "admission"), async () => {
+    const tickets = await listTickets(dir);
+    const isFree = tickets.every((each) => each.granted) && fits(sum(tickets), request, budget);
+    return isFree ? await grantTicket(await openTicket(dir, request)) : null;
+  });
+  if (granted === null) return null;
+  let ticket = granted;
+  return {
+    async giveTo(group) {
+      ticket = await regroupTicket(ticket, group);
+    },
+    release: () => dropTicket(ticket),
+  };
+}
+
+/** Whether somebody waits for room. */
+export async function isRoomWanted(layout: StateLayout): Promise<boolean> {
+  const tickets = await listTickets(join(layout.root, "admission"));
+  return tickets.some((each) => !each.granted);
 }
 
 async function noRoom(

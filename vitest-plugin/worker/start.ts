@@ -15,6 +15,7 @@ import type { MachinePort } from "../machine/port.ts";
 import type { Attempt } from "./attempt.ts";
 import { explainingBroken, workerHost } from "./host.ts";
 import { roomFor } from "./room.ts";
+import { warmMachines } from "./warm.ts";
 
 /** What a test asks for. */
 export interface MachineSpec {
@@ -54,33 +55,34 @@ export async function startMachine(
     });
   }
   const life = new Life(settings.timeouts, owner.signal, owner.leftMs);
-  const { boot, shell, env } = await life.during(
-    "template",
-    {},
-    settings.timeouts.boot,
-    async (op) => {
-      const found = await host.template(op, template);
-      return found.request;
-    },
+  const found = await life.during("template", {}, settings.timeouts.boot, (op) =>
+    host.template(op, template),
   );
+  const { boot, shell, env } = found.request;
+  const base = spec.name ?? "vm";
+  const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
   const room = () => roomFor(host, life, owner.group, boot);
-  const { giveBack, waitedMs } = await room();
+  const isPlain = spec.snapshot === undefined && spec.reach === undefined;
+  const ready = isPlain
+    ? await life.during("clone", {}, settings.timeouts.boot, (op) =>
+        warmMachines().take(op, host, { template: found, hostname }, owner.group),
+      )
+    : null;
+  const { giveBack, waitedMs } = ready ?? (await room());
   try {
-    const base = spec.name ?? "vm";
-    const hostname = spec.hostname ?? base.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63);
-    const name = `vitest-${hostname.slice(0, 40)}-${randomHex(4)}`;
+    const name = ready?.workspace.name ?? `vitest-${hostname.slice(0, 40)}-${randomHex(4)}`;
     const attach = await attachmentsFor(boot, spec.reach ?? {}, template);
     const start = async (op: Op, fresh: string, called: string): Promise<Workspace> => {
       const own = { name: fresh, hostname: called, bootMs: settings.timeouts.boot, attach };
       if (spec.snapshot !== undefined) {
         return await startSaved(op, host.engine, savedName(spec.snapshot), own);
       }
-      const found = await host.template(op, template);
-      return await explainingBroken(template, cloneTemplate(op, host.engine, found, own));
+      const again = await host.template(op, template);
+      return await explainingBroken(template, cloneTemplate(op, host.engine, again, own));
     };
-    const workspace = await life.during("clone", {}, settings.timeouts.boot, (op) =>
-      start(op, name, hostname),
-    );
+    const workspace =
+      ready?.workspace ??
+      (await life.during("clone", {}, settings.timeouts.boot, (op) => start(op, name, hostname)));
     const machine = new Machine(
       {
         engine: host.engine,
@@ -107,6 +109,7 @@ export async function startMachine(
     if (attempt.over !== null) throw tooLate(attempt.over);
     return machine;
   } catch (error) {
+    await ready?.workspace.close();
     await giveBack();
     throw error;
   }

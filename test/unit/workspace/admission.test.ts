@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Op, withOp } from "../../../src/base/op.ts";
 import { type StateLayout, stateLayout } from "../../../src/host/state-layout.ts";
-import { admit, mayRun } from "../../../src/workspace/admission.ts";
+import { admit, admitSpare, isRoomWanted, mayRun } from "../../../src/workspace/admission.ts";
 import type { Ticket } from "../../../src/workspace/admission-tickets.ts";
 
 let dir: string;
@@ -47,6 +47,26 @@ test("what the whole budget could not hold fails at once, with the numbers", asy
     const asked = admit(op, layout, budget, { memoryMib: 1024, cpus: 1, group: "g" });
     await expect(asked).rejects.toMatchObject({ code: "over_budget" });
     await expect(asked).rejects.toThrow(/1024 MiB .* 512 MiB/);
+  });
+});
+
+test("spare room is given only while nobody waits, and counts for its group from then on", async () => {
+  await during(async (op) => {
+    const spare = await admitSpare(op, layout, budget, small("spare"));
+    expect(await isRoomWanted(layout)).toBe(false);
+    const held = await admit(op, layout, budget, small("a"));
+    expect(await admitSpare(op, layout, budget, small("spare")), "no room").toBeNull();
+    const waiting = admit(op, layout, budget, small("b"));
+    await expect.poll(() => isRoomWanted(layout)).toBe(true);
+    await held.release();
+    await (await waiting).release();
+    await spare?.giveTo("a");
+    const beside = await admit(op, layout, budget, small("a"));
+    await expect(admit(op, layout, budget, small("a"))).rejects.toMatchObject({
+      code: "over_budget",
+    });
+    await Promise.all([beside.release(), spare?.release()]);
+    expect(await readdir(join(dir, "admission"))).toEqual([]);
   });
 });
 
