@@ -61,6 +61,10 @@ function helpFor(program: Command | null, argv: readonly string[]): string {
   return [...path, "--help"].join(" ");
 }
 
+function asksForHelp(argv: readonly string[]): boolean {
+  return argv.some((word) => word === "help" || word === "--help" || word === "-h");
+}
+
 function signalOf(code: number): string | undefined {
   return Object.entries(endingCodes).find(([, number]) => number === code)?.[0];
 }
@@ -110,6 +114,7 @@ Exit codes: the guest's own; 1 failure, 2 usage, 75 worth a retry, 124 timeout, 
     if (wanted === entry.name || (wanted !== undefined && entry.aliases.includes(wanted))) {
       const module = await entry.load();
       module.define(command, terminal);
+      if (asksForHelp(argv)) (await import("./examples.ts")).addExamples(command, [entry.name]);
     }
   }
   const instead = wanted === undefined ? undefined : plannedCommands.get(wanted);

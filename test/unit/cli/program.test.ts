@@ -2,6 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { catalogue } from "../../../src/cli/catalogue.ts";
+import { examples } from "../../../src/cli/examples.ts";
 import { runCli } from "../../../src/cli/program.ts";
 import { progressView } from "../../../src/cli/render/progress.ts";
 import type { Terminal } from "../../../src/cli/terminal.ts";
@@ -218,5 +220,29 @@ test("removing an image that is not there is an error that names it", async () =
     expect(err).toContain("microagent image list");
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+});
+
+/** Every command that does something, by its words. */
+async function leaves(words: readonly string[]): Promise<readonly string[]> {
+  const { out } = await run([...words, "--help"]);
+  const [, below = ""] = /\nCommands:\n([\s\S]*?)(\n\n|$)/.exec(out) ?? [];
+  const names = [...below.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name ?? "");
+  const deeper = names.filter((name) => name !== "help").map((name) => leaves([...words, name]));
+  // A group may be a command as well.
+  return [words.join(" "), ...(await Promise.all(deeper)).flat()];
+}
+
+test("the help of every command has an example whose flags it knows", async () => {
+  const all = (await Promise.all(catalogue.map(({ name }) => leaves([name])))).flat();
+  expect(Object.keys(examples).filter((name) => !all.includes(name))).toEqual([]);
+  const bare = ["version", "spec", "image", "rootfs", "kernel", "template", "secret"];
+  for (const name of all.filter((each) => !bare.includes(each))) {
+    const { out } = await run([...name.split(" "), "--help"]);
+    expect({ name, out }).toEqual({ name, out: expect.stringMatching(/\nExamples?:\n {2}/) });
+    const own = (examples[name] ?? []).filter((line) => line.includes(`microagent ${name} `));
+    for (const flag of own.flatMap((line) => line.match(/ --[a-z0-9-]+/g) ?? [])) {
+      expect({ name, out }).toEqual({ name, out: expect.stringContaining(flag) });
+    }
   }
 });
