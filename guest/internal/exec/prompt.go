@@ -115,8 +115,9 @@ const (
 	silentWait = 100 * time.Millisecond
 	// longerWait bounds what the host's signals to such a command may wait.
 	longerWait = 250 * time.Millisecond
-	// otherwiseWait is how long everybody else in the agent may.
-	otherwiseWait = 25 * time.Millisecond
+	// otherwiseWait is how long everybody else in the agent may. It is longer than a first command that does little takes
+	// under emulation: to wake up in between costs as much as a quarter of that.
+	otherwiseWait = silentWait
 )
 
 // waitLonger waits until the command has ended, false: it has something to say, or goes on.

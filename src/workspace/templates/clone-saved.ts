@@ -163,12 +163,12 @@ async function finish(
   undo: CleanupStack,
 ): Promise<Workspace> {
   const { prepared, source, request, directory, own, attachments, disks } = begun;
-  // The machine holds them; other names would only keep them on the disk after the template has gone.
+  // The machine holds its files; other names would only keep them on the disk after the template has gone.
   await together(
+    attachments.deliver(op, agent, prepared.image.config.user),
     rm(own.state, { force: true }),
     own.memory === null ? Promise.resolve() : rm(own.memory, { force: true }),
   );
-  await attachments.deliver(op, agent, prepared.image.config.user);
   return new Workspace({
     request,
     snapshots: prepared.choice.snapshots,
