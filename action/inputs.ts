@@ -194,7 +194,7 @@ export const inputDeclarations = [
     name: "fail-on",
     default: "exit",
     meaning:
-      "What fails the step, separated by commas: `exit`, `egress-denied`, `missing-artifact`.",
+      "What fails the step, separated by commas: `exit`, `egress-denied`, `missing-artifact`; the last for a structured output too that is of no use.",
   },
 ] as const satisfies readonly InputDeclaration[];
 

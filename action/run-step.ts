@@ -198,7 +198,6 @@ async function finish(
   tellReceipt(result, egress);
   const patchFile = await bringWorkspaceBack(settings, job, paths);
   const structured = await structuredOutput(settings.structuredOutput, result, paths.outputs);
-  if (structured.problem !== null) warning(structured.problem);
   if (settings.report) await addReport(paths);
   const artifact = await upload(settings, job, paths, result);
   await tellJob(settings, plan, result, egress, {
@@ -211,6 +210,10 @@ async function finish(
     resultFile: await outputFile(paths, "result.json"),
   });
   const failures = failuresOf(result, egress.deniedCount, settings.failOn);
+  if (structured.problem !== null) {
+    annotations.add("warning", structured.problem, { title: "microagent: artifacts" });
+    if (settings.failOn.has("missing-artifact")) failures.push(structured.problem);
+  }
   annotateRun(annotations, plan, result, egress, spec, settings.ifNoArtifacts, failures);
   if (failures.length === 0) return;
   process.exitCode = 1;

@@ -95,6 +95,10 @@ const notThere = [
     "a live mount of the checkout",
     "A guest could change files that the runner acts on. `workspace-back` brings changes out as data.",
   ],
+  [
+    "a JSON Schema for `structured-output`",
+    "No validator among the dependencies checks all of one. The step that reads the output has the tool of its choice.",
+  ],
   ["a default for `github-token`", "A job's token is given to nobody who was not told to have it."],
 ];
 

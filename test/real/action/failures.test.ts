@@ -219,6 +219,18 @@ test("a disk that is full costs the outputs, is told, and leaves nothing", async
   expect(said(run, "error")).toContain("no space is left");
 });
 
+test("a structured output of no use is told, empty, and fails the step where that is asked for", async () => {
+  await using job = await bench.openJob();
+  const inputs = { image: bench.image, "structured-output": "/answer.json" };
+  const bad = await job.step({ ...inputs, run: "echo '{' > /answer.json" });
+  expect(bad.exitCode, bad.raw).toBe(0);
+  expect(bad.outputs["structured-output"]).toBe("");
+  expect(said(bad, "warning")).toContain('Structured output "/answer.json" is no JSON');
+  const strict = { ...inputs, "fail-on": "exit, missing-artifact" };
+  expect((await job.step({ ...strict, run: "echo '{' > /answer.json" })).exitCode).toBe(1);
+  expect((await job.step({ ...strict, run: "true" })).exitCode).toBe(1);
+});
+
 test("an artifact service that fails costs the artifact, not the step", async () => {
   await using job = await bench.openJob();
   job.service.faults.set("ArtifactService", 500);
