@@ -44,6 +44,7 @@ export interface GuestWorkerParts {
 const exitNoticeMs = 1_000;
 /** A machine that hangs must not keep the run. */
 const restMs = 2_000;
+const lastLinesMax = 10;
 
 /** A clone with a worker that was waiting in it. */
 export class GuestWorker {
@@ -160,7 +161,7 @@ export class GuestWorker {
         this.#parts.onOutput(frame.kind, frame.value);
         break;
       case "awake":
-        this.#wake(this.#sameAsAnother(frame.value));
+        this.#wake(this.#parts.warm.drawn.refusalOf(frame.value));
         this.#isAwake = true;
         break;
       case "file":
@@ -181,18 +182,6 @@ export class GuestWorker {
       throw new MicroagentError("protocol_violation", `A worker sent a file "${path}" unasked`);
     }
     writeFileSync(path, data);
-  }
-
-  /** Random numbers that two machines share are worse than a machine that does not start. */
-  #sameAsAnother(drawn: string): MicroagentError | null {
-    const { drawn: before } = this.#parts.warm;
-    if (!before.has(drawn)) {
-      before.add(drawn);
-      return null;
-    }
-    return new MicroagentError("internal", "Two machines have drawn the same random bytes", {
-      hint: "The Node in the machine draws no new seed by the clock: choose another with the option node",
-    });
   }
 
   async #answer({ id, name, args }: Extract<Frame, { kind: "call" }>["value"]): Promise<void> {
@@ -265,11 +254,17 @@ export class GuestWorker {
     const code = (await readOutput(op, workspace, "exit")).trim();
     const how = code === "" ? "has closed its connection" : `ended with exit code ${code}`;
     return new MicroagentError("command_failed", `The worker in machine "${this.name}" ${how}`, {
-      ...(code === "137" && {
-        hint: "It was killed, perhaps for want of memory: template: { memory: 1024 }",
-      }),
+      hint:
+        code === "137"
+          ? "It was killed, perhaps for want of memory: template: { memory: 1024 }"
+          : lastLines(await readOutput(op, workspace, "stderr")),
     });
   }
+}
+
+/** The last that a program said is most of what is known of its end. */
+function lastLines(text: string): string {
+  return text.trim().split("\n").slice(-lastLinesMax).join("\n");
 }
 
 /**

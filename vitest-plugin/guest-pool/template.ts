@@ -17,6 +17,7 @@ import {
   type Workspace,
 } from "../../src/index.ts";
 import { buildTemplate, describeTemplate } from "../template-build.ts";
+import { FirstDraws } from "./first-draws.ts";
 import type { PoolSettings } from "./options.ts";
 import { fileFact, packagesDigest, putPackages } from "./package-trees.ts";
 import { addPackages, emptySet, findPackage, type PackageSet } from "./packages.ts";
@@ -26,8 +27,7 @@ export interface WarmTemplate {
   readonly template: Template;
   /** Packages that are in it. */
   readonly packages: PackageSet;
-  /** What clones have drawn to begin with: no two draw the same. */
-  readonly drawn: Set<string>;
+  readonly drawn: FirstDraws;
 }
 
 /** Guest port of the worker until the pool has connected; then nothing listens there. */
@@ -78,7 +78,7 @@ export async function warmTemplate(
   const { timeouts, machine } = settings;
   const build = { engine, name: poolName, options: machine, described, root, timeouts };
   const template = await buildTemplate(op, build, last);
-  return { template, packages, drawn: new Set() };
+  return { template, packages, drawn: new FirstDraws() };
 }
 
 /** How the worker is started: as Vitest starts its own, but for what is about profiles of the host. */
