@@ -64,13 +64,17 @@ function commandLines(): readonly (readonly [command: string, ...words: readonly
     ["create", "create", "one", ...small, "--exec", "true", "--start"],
     ["wait", "wait", "one"],
     ["result", "result", "one"],
+    ["artifact", "artifact", "one"],
     ["image list", "image", "list"],
+    ["image tag", "image", "tag", bench.image, "local/again:1"],
+    ["image rm", "image", "rm", "local/again:1"],
     ["image prune", "image", "prune"],
     ["kernel list", "kernel", "list"],
     ["kernel verify", "kernel", "verify"],
     ["template list", "template", "list"],
     ["template prune", "template", "prune"],
     ["doctor", "doctor"],
+    ["spec validate", "spec", "validate", "spec.yaml"],
     ["gc", "gc"],
     ["profiles", "profiles"],
     ["version", "version"],
@@ -79,6 +83,7 @@ function commandLines(): readonly (readonly [command: string, ...words: readonly
 
 test("every command prints one document with the keys that docs/json.md promises", async () => {
   await writeFile(join(bench.stateDir, "here.txt"), "here");
+  await writeFile(join(bench.stateDir, "spec.yaml"), "name: one\n");
   const lines = commandLines();
   expect([...promised.keys()].sort()).toEqual([...new Set(lines.map(([name]) => name))].sort());
   for (const [name, ...words] of lines) {
