@@ -14,11 +14,13 @@ export type { FailureOptions, MicrovmOptions, TemplateOptions, Timeouts } from "
 /** Vitest's own default; a machine may have to be waited for. */
 const vitestTimeoutMs = 5_000;
 const testTimeoutMs = 60_000;
+/** What an interrupted run may take besides tearing machines down. */
+const graceMs = 10_000;
 
 /** Gives tests real machines. Put it into `plugins` of a Vitest configuration. */
 export function microvm(options: MicrovmOptions = {}): Plugin {
   // Mistakes are told before anything runs.
-  resolveOptions(options);
+  const { timeouts } = resolveOptions(options).settings;
   return {
     name: "microagent",
     configureVitest({ project, vitest }) {
@@ -39,7 +41,8 @@ export function microvm(options: MicrovmOptions = {}): Plugin {
           state.files = specifications.map((each) => each.moduleId);
         },
       } as never);
-      interruptGracefully(vitest);
+      // A test that was cancelled tears its machines down first.
+      interruptGracefully(vitest, timeouts.teardown + graceMs);
     },
   };
 }

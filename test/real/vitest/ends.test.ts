@@ -22,6 +22,19 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     expect(text).toContain("thrown by a fixture");
   });
 
+  test("a fixture whose cleaning up never ends holds the run until an interrupt, which ends its machine too", async () => {
+    await using project = await openVitestProject(major, "ends");
+    const run = project.start(["run", "-t", "stuck:"], { PLUGIN_TEST_TEARDOWN: "1000" });
+    const notes = () => readFile(join(project.dir, "notes.txt"), "utf8").catch(() => "");
+    await expect.poll(notes, { timeout: 60_000 }).toContain("stuck");
+    run.child.kill("SIGINT");
+    expect(await run.code, run.text()).toBe(130);
+    expect(run.text()).toContain("tests did not end within 11000 ms after SIGINT");
+    await expect.poll(() => machinesOf(project.stateDir)).toEqual([]);
+    const { code, text } = await project.run(["-t", "the next test"]);
+    expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+1 passed/)]);
+  });
+
   test("a retry is not ended by the time of the attempt before", async () => {
     await using project = await openVitestProject(major, "ends");
     const { code, text } = await project.run(["-t", "retry:"]);
