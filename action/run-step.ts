@@ -9,6 +9,7 @@ import {
   planRun,
   problemsOf,
   type RunPlan,
+  type Termination,
   withOp,
 } from "../src/index.ts";
 import { annotateRun } from "./annotate.ts";
@@ -71,6 +72,9 @@ export async function runStep(): Promise<void> {
   }
 }
 
+/** How a run ended whose step was cancelled, also where its command had come to an end before that. */
+const cancelledRun: Termination = { kind: "interrupted", signal: "SIGINT" };
+
 /** Not of the caller's making: another host, another time or another version of us would do. */
 function isOurs(failure: unknown): boolean {
   return isMicroagentError(failure) && failure.blame !== "user";
@@ -132,7 +136,8 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   if (settings.oidcAudience !== null) {
     await untilCancelled(signal, provideIdToken(settings.oidcAudience));
   }
-  const result = await runMachine(settings, job, paths, plan, output, signal);
+  const ran = await runMachine(settings, job, paths, plan, output, signal);
+  const result = signal.aborted ? { ...ran, termination: cancelledRun } : ran;
   await finish(settings, job, paths, plan, spec, result, annotations, cacheHitOf(caches, result));
   if (!signal.aborted && result.boot !== null) {
     const made = template !== null && /built/.test(result.template?.how ?? "");
