@@ -54,7 +54,11 @@ export class GuestPoolWorker implements PoolWorker {
   readonly #snapshots: SnapshotFiles;
   readonly #offCancel: () => void;
   #startRequest: Request | null = null;
+  /** Takes messages from its first moment on: an environment may ask while it is set up. */
+  #connected: GuestWorker | null = null;
+  /** The same when test files can run in it. */
   #guest: GuestWorker | null = null;
+  #running: Promise<void> = Promise.resolve();
   /** Test files that it is busy with; null between them. */
   #files: readonly string[] | null = null;
   #onStarted: (answer: Response) => void = () => {};
@@ -85,7 +89,7 @@ export class GuestPoolWorker implements PoolWorker {
   send(message: unknown): void {
     if (!isRequest(message)) {
       this.#snapshots.tell(message);
-      this.#guest?.send(message);
+      this.#connected?.send(message);
       return;
     }
     switch (message.type) {
@@ -95,7 +99,7 @@ export class GuestPoolWorker implements PoolWorker {
         break;
       case "run":
       case "collect":
-        this.#run(message).catch((error: unknown) => this.#fail(error));
+        this.#running = this.#run(message).catch((error: unknown) => this.#fail(error));
         break;
       case "stop":
         this.#askToStop(message);
@@ -111,6 +115,8 @@ export class GuestPoolWorker implements PoolWorker {
     this.#clearTimers();
     this.#isOver = true;
     this.#starting.abort(new MicroagentError("closed", "The worker was stopped"));
+    // One that is only starting ends by itself.
+    await this.#running;
     await this.#guest?.close();
   }
 
@@ -158,6 +164,7 @@ export class GuestPoolWorker implements PoolWorker {
         onOutput: (stream, bytes) => this.#print(stream, bytes),
         onEnd: (reason) => this.#fail(reason),
       });
+      this.#connected = guest;
       try {
         await op.step("start", (step) => step.race(this.#startInside(guest)), {
           timeoutMs: settings.timeouts.boot,

@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeImageFor } from "../../fixtures/glibc-image.ts";
 import {
@@ -34,7 +34,7 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
   test("tests run; snapshots, coverage and output reach the host; nothing is drawn twice", async () => {
     const before = Date.now();
     const { code, text } = await project.run(["good", "--coverage.enabled"], env);
-    expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+11 passed/)]);
+    expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+12 passed/)]);
     expect(text).toContain("machine for test files is built");
     for (const way of ["the console", "the stream", "a program"]) {
       expect(text).toContain(`PRINTED by ${way}`);
@@ -70,7 +70,7 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
   test("the machine is there already the next time, snapshots hold, and files wait for room", async () => {
     const once = { ...env, CI: "1", PLUGIN_TEST_MACHINES: "1" };
     const { code, text } = await project.run(["good", "--coverage.enabled"], once);
-    expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+11 passed/)]);
+    expect([code, text]).toEqual([0, expect.stringMatching(/Tests\s+12 passed/)]);
     expect(text).not.toContain("is built");
     expect(text).not.toMatch(/Snapshots.*written/);
     await gone();
@@ -133,17 +133,33 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
   });
 });
 
-/** A package that only the tests import, and one that only that package needs. */
+/** A package that only the tests import, one that only that package needs, and an environment of Vitest's. */
 async function installPackages(dir: string): Promise<void> {
-  const greeter = join(dir, "node_modules", "greeter");
-  const words = join(greeter, "node_modules", "words");
-  await mkdir(words, { recursive: true });
-  const needs = { dependencies: { words: "1.0.0" } };
-  await writeFile(join(greeter, "package.json"), JSON.stringify({ name: "greeter", ...needs }));
-  await writeFile(
-    join(greeter, "index.js"),
-    'const { hello } = require("words");\nexports.greet = (name) => [hello, name].join(", ");\n',
-  );
-  await writeFile(join(words, "package.json"), JSON.stringify({ name: "words" }));
-  await writeFile(join(words, "index.js"), 'exports.hello = "hello";\n');
+  const files = {
+    "greeter/package.json": JSON.stringify({ name: "greeter", dependencies: { words: "1.0.0" } }),
+    "greeter/index.js":
+      'const { hello } = require("words");\nexports.greet = (name) => [hello, name].join(", ");\n',
+    "greeter/node_modules/words/package.json": JSON.stringify({ name: "words" }),
+    "greeter/node_modules/words/index.js": 'exports.hello = "hello";\n',
+    "vitest-environment-in-machine/package.json": JSON.stringify({
+      name: "vitest-environment-in-machine",
+      type: "module",
+      exports: "./index.js",
+    }),
+    "vitest-environment-in-machine/index.js": `import { readFileSync } from "node:fs";
+      const read = () => readFileSync("/proc/sys/kernel/hostname", "utf8").trim();
+      export default {
+        name: "in-machine",
+        viteEnvironment: "ssr",
+        setup(global) {
+          global.readAtSetup = read();
+          return { teardown() { delete global.readAtSetup; } };
+        },
+      };`,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(dir, "node_modules", name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  }
 }
