@@ -172,7 +172,11 @@ describe("a workspace that outlives its commands", () => {
     await during(async (op) => {
       await create(op, "trunk");
       await using trunk = await startWorkspace(op, bench.engine, "trunk");
-      await sh(op, trunk, "(while :; do date +%s%N > /tmp/alive; sleep 0.2; done) & echo 1 > /own");
+      await sh(
+        op,
+        trunk,
+        "(while :; do date +%s%N > /tmp/next; mv /tmp/next /tmp/alive; sleep 0.2; done) & echo 1 > /own",
+      );
       const branches = await forkLiveWorkspace(op, bench.engine, "trunk", ["left", "right"]);
       for (const branch of [...branches, trunk]) {
         const alive = "was=$(cat /tmp/alive); sleep 1; test $was != $(cat /tmp/alive); echo $?";
