@@ -144,13 +144,8 @@ func (f *connection) boundDown() {
 	f.ep.SocketOptions().SetSendBufferSize(int64(max(f.down.bytes/2, shareMin)), true)
 }
 
-// adopt sets a new connection's bounds.
+// adopt sets a new connection's bounds and makes it one of the network's.
 func (f *connection) adopt(id stack.TransportEndpointID) {
-	n := f.n
-	n.mu.Lock()
-	delete(n.pending, id)
-	n.conns[f] = struct{}{}
-	n.mu.Unlock()
 	f.boundDown()
 	o := f.ep.SocketOptions()
 	o.SetReceiveBufferSize(int64(f.up.bytes), true)
@@ -163,4 +158,10 @@ func (f *connection) adopt(id stack.TransportEndpointID) {
 	f.queue.EventRegister(&f.readEntry)
 	f.queue.EventRegister(&f.writeEntry)
 	f.over = make(chan struct{})
+	// Last: from here on it may be ended at any time.
+	n := f.n
+	n.mu.Lock()
+	delete(n.pending, id)
+	n.conns[f] = struct{}{}
+	n.mu.Unlock()
 }
