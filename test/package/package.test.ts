@@ -71,7 +71,7 @@ test("every door opens", async () => {
   expect(names["microagent-ci"]).toContain("runPlan");
   expect(names["microagent-ci/testing"]).toContain("createMemorySupervisor");
   expect(names["microagent-ci/supervisor"]).toEqual([]);
-  expect(names["microagent-ci/vitest"]).toEqual(["microvm"]);
+  expect(names["microagent-ci/vitest"]).toEqual(["microvm", "microvmPool"]);
 });
 
 test.each([
