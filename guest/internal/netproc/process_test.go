@@ -48,6 +48,7 @@ type world struct {
 	peer    net.Conn
 	socket  string
 	asked   chan string
+	served  chan error // how the session ended
 }
 
 func newWorld(t *testing.T) *world {
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, port: fds[0], peer: peer, socket: filepath.Join(t.TempDir(), "api.sock"), asked: make(chan string, 16)}
+	w := &world{t: t, port: fds[0], peer: peer, socket: filepath.Join(t.TempDir(), "api.sock"), asked: make(chan string, 16), served: make(chan error, 1)}
 	if w.conn, err = port.New(fds[0], fds[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func (w *world) session() *mux.Session {
 }
 
 func (w *world) serve(session *mux.Session) {
-	go func() { _ = session.Serve() }()
+	go func() { w.served <- session.Serve() }()
 }
 
 // connect makes a host that answers every secret, but lets those named SLOW wait.
@@ -220,6 +221,13 @@ func TestNothingOfASessionIsWrittenOnceItHasEnded(t *testing.T) {
 	waiting := make(chan string)
 	go func() { waiting <- w.ask("SLOW") }()
 	w.heard()
+	// As with another host: what it says first is no frame.
+	if _, err := io.WriteString(w.peer, "{\"hello\":true}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-w.served; !mux.IsProtocol(err) {
+		t.Fatal(err)
+	}
 	w.network.Ended()
 	if have := <-waiting; have == value {
 		t.Fatal(have)
