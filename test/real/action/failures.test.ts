@@ -103,7 +103,12 @@ test("cancelled while it collects, a step ends by itself and its post step leave
       onStart: (child) => {
         const timer = setInterval(async () => {
           const names = await readdir(job.dirs.temp, { recursive: true }).catch(() => []);
-          if (cancelled.length > 0 || !names.some((name) => /out[^/]*\/big$/.test(name))) return;
+          // A file has its name when all of it is there.
+          if (
+            cancelled.length > 0 ||
+            !names.some((name) => /out[^/]*\/\.[^/]+\.partial$/.test(name))
+          )
+            return;
           cancelled.push(cancel(child));
         }, 50);
         child.once("close", () => clearInterval(timer));
