@@ -106,7 +106,12 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
 
   test("SIGKILL at random moments of building leaves no machine, and nothing that hurts the next run", async () => {
     await using project = await openVitestProject(major, "broken");
+    const templates = join(project.stateDir, "templates");
     for (let round = 0; round < 4; round++) {
+      // With one that was finished before its run was killed, nothing is built any more.
+      for (const name of await readdir(templates).catch(() => [])) {
+        if (/^[0-9a-f]{64}$/.test(name)) await rm(join(templates, name), { recursive: true });
+      }
       const run = project.start(["run", ...only("has what the template was given")]);
       await run.printed(/needs its image|boots/);
       await sleep(Math.random() * 3_000);
@@ -118,7 +123,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     }
     const { code, text } = await project.run(only("has what the template was given"));
     expect([code, text]).toEqual([0, expect.stringContaining("1 passed")]);
-    expect(await readdir(join(project.stateDir, "templates"))).toHaveLength(1);
+    expect(await readdir(templates)).toHaveLength(1);
   });
 
   test("a VMM of another version under the cache is another template", async () => {
