@@ -3,7 +3,7 @@ import { type Progress, realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { barLines } from "./bars.ts";
-import { type Amount, isWorthALine, stepName } from "./progress-text.ts";
+import { type Amount, linesOfSteps, stepName } from "./progress-text.ts";
 import type { ProgressView } from "./progress-view.ts";
 
 const redrawIntervalMs = 80;
@@ -18,6 +18,7 @@ const upAndErase = "\u001b[1A\u001b[2K";
  */
 export function liveView(terminal: Terminal): ProgressView {
   const amounts = new Map<string, Amount>();
+  const isWorthALine = linesOfSteps();
   let drawnLines = 0;
   let insideLine = false;
   let drawnAt = Number.NEGATIVE_INFINITY;

@@ -6,10 +6,22 @@ export type Amount = Extract<Progress, { kind: "amount" }>;
 /** Steps shorter than this are not worth a line where lines stay. */
 const worthALineMs = 1_000;
 
-/** Long steps get a line, but the run itself speaks through its own output. */
-export function isWorthALine(event: Extract<Progress, { kind: "step-end" }>): boolean {
-  const depth = event.path.split("/").length;
-  return event.ms >= worthALineMs && depth <= 3 && !event.path.endsWith("/run");
+type StepEnd = Extract<Progress, { kind: "step-end" }>;
+
+/**
+ * Says which ends of steps get a line: long ones, but for the run itself, which speaks through its own output, and for
+ * steps that only failed with a step inside of them.
+ */
+export function linesOfSteps(): (event: StepEnd) => boolean {
+  let lastFailed = "";
+  return ({ path, ms, failed }) => {
+    const depth = path.split("/").length;
+    if (ms < worthALineMs || depth > 3 || path.endsWith("/run")) return false;
+    if (!failed) return true;
+    const isTold = lastFailed.startsWith(`${path}/`);
+    if (!isTold) lastFailed = path;
+    return !isTold;
+  };
 }
 
 /** `boot/image` of the path `dispatch/boot/image`. */

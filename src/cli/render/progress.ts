@@ -3,7 +3,7 @@ import { realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
 import { liveView } from "./live-view.ts";
-import { amountText, isWorthALine, stepName } from "./progress-text.ts";
+import { amountText, linesOfSteps, stepName } from "./progress-text.ts";
 import type { ProgressView } from "./progress-view.ts";
 
 /** Time between two plain lines about the same transfer. */
@@ -17,6 +17,7 @@ export function progressView(terminal: Terminal): ProgressView {
 
 function plainView(terminal: Terminal): ProgressView {
   const lastShown = new Map<string, number>();
+  const isWorthALine = linesOfSteps();
   const say = (line: string) => void terminal.writeErr(`${line}\n`);
   return {
     clear: () => {},

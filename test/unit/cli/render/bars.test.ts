@@ -95,3 +95,14 @@ test("where lines stay there are no bars", () => {
   listener({ kind: "step-end", path: "dispatch/boot/image", ms: 3_000, failed: false });
   expect(said()).toBe("boot/image took 3.0 s\n");
 });
+
+test.each([true, false])("a failure is told once, by the innermost step (terminal: %s)", (tty) => {
+  const { listener, said } = view(tty);
+  for (const path of ["dispatch/boot/image", "dispatch/boot"]) {
+    listener({ kind: "step-end", path, ms: 3_000, failed: true });
+  }
+  listener({ kind: "step-end", path: "dispatch/teardown", ms: 3_000, failed: true });
+  expect(said().match(/failed/g)).toHaveLength(2);
+  expect(said()).toMatch(/boot\/image/);
+  expect(said()).toMatch(/teardown/);
+});
