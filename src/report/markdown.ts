@@ -12,7 +12,7 @@ export function markdownSummary(runs: readonly NamedRun[]): string {
   const shown = runs.slice(0, limits.report.rowsMax);
   const denied = deniedHosts(runs);
   return [
-    `**${runs.length} runs: ${passed} passed, ${failed} failed, ${broken} broken**`,
+    `**${runs.length} ${runs.length === 1 ? "run" : "runs"}: ${passed} passed, ${failed} failed, ${broken} broken**`,
     "",
     "| | Run | How it ended | Took | Acceleration | Artifacts |",
     "| --- | --- | --- | ---: | --- | ---: |",

@@ -56,6 +56,8 @@ test("runs are told apart as passed, failed and broken, in both documents", asyn
   expect(merged.junit).toContain('<testsuites tests="3" failures="1" errors="1" time="3.000">');
   expect(merged.junit).toContain('<failure message="Exited with 3" type="exited"/>');
   expect(merged.junit).toContain('type="image_not_found"/>');
+  const one = await merge(await record("d", sampleRun()));
+  expect(one.markdown).toContain("**1 run: 1 passed, 0 failed, 0 broken**");
 });
 
 test("runs that share a name are told apart by their directories", async () => {
