@@ -41,7 +41,7 @@ export interface GuestWorkerParts {
   readonly onEnd: (reason: MicroagentError) => void;
 }
 
-const exitNoticeMs = 1_000;
+const exitNoticeMs = 5_000;
 /** A machine that hangs must not keep the run. */
 const restMs = 2_000;
 const lastLinesMax = 10;

@@ -48,6 +48,10 @@ const outputBytesMax = 16 * 1024 * 1024;
  */
 const clockBackMs = 40 * 24 * 3_600_000;
 
+/** Starts the worker and leaves its exit code, which is there at once or not at all. */
+const startScript =
+  'mkdir -p "$0"; ("$@" </dev/null >"$0/stdout" 2>"$0/stderr"; echo $? >"$0/.exit"; mv "$0/.exit" "$0/exit") >/dev/null 2>&1 </dev/null &';
+
 /** Builds the machine that test files of a project run in, or finds it. */
 export async function warmTemplate(
   op: Op,
@@ -60,7 +64,7 @@ export async function warmTemplate(
   const described = await describeTemplate(settings.machine);
   const launch = launchOf(settings, options);
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([launch, settings.node, clockBackMs]));
+  hash.update(JSON.stringify([launch, startScript, settings.node, clockBackMs]));
   hash.update(await readFile(worker)).update(await packagesDigest(packages));
   if (settings.node === null) hash.update(await fileFact(hostEnvironment.nodePath));
   const last: PrepareStep = {
@@ -122,9 +126,7 @@ async function startWorker(
 ): Promise<void> {
   const timeUnixMs = op.clock.now() - clockBackMs;
   await workspace.agent.disturb(op, { what: "clock", timeUnixMs });
-  const start =
-    'mkdir -p "$0"; ("$@" </dev/null >"$0/stdout" 2>"$0/stderr"; echo $? >"$0/exit") >/dev/null 2>&1 </dev/null &';
-  const command = { argv: ["/bin/sh", "-c", start, outputDir, ...argv], env, user: "0:0" };
+  const command = { argv: ["/bin/sh", "-c", startScript, outputDir, ...argv], env, user: "0:0" };
   const execution = await workspace.exec(op, guestCommand(workspace, command));
   for await (const _ of execution.output);
   await execution.result;
