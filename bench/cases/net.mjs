@@ -147,14 +147,18 @@ async function churn(world, guest) {
     host: residentMib(),
     sockets: sockets().length,
   };
-  const { seconds } = await guest.load("churn", guest.ours, 1000, 200);
-  for (let more = 0; more < 4; more++) await guest.load("churn", guest.ours, 1000, 200);
+  const { seconds, refused: first } = await guest.load("churn", guest.ours, 1000, 200);
+  let refused = first;
+  for (let more = 0; more < 4; more++) {
+    refused += (await guest.load("churn", guest.ours, 1000, 200)).refused;
+  }
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   const left = { server: await world.open(), ours: sockets().length - before.sockets };
   if (left.server > 0 || left.ours > 0) throw new Error(`Left open: ${JSON.stringify(left)}`);
   const grown = (name, unit, value) => plainFigure({ name, unit, ours: [value] });
   return [
     grown("1,000 connections, 200 at once", "per s", 1000 / seconds),
+    grown("5,000 of them, refused at first", "", refused),
     grown(
       "5,000 of them, growth of the agent",
       "MiB",

@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -202,15 +204,25 @@ func requests(args []string) map[string]any {
 	return map[string]any{"milliseconds": milliseconds}
 }
 
-// churn ADDRESS:PORT COUNT AT-ONCE
+// refusedMax is more than come about when two hundred come while others go.
+const refusedMax = 100
+
+// churn ADDRESS:PORT COUNT AT-ONCE counts connections that were refused too: those that others have not left their place to yet
+// are made again.
 func churn(args []string) map[string]any {
 	started := time.Now()
+	var refused atomic.Int32
 	next := make(chan bool)
 	var all sync.WaitGroup
 	for range number(args[2]) {
 		all.Go(func() {
 			for range next {
-				if err := request(args[0]); err != nil {
+				err := request(args[0])
+				for errors.Is(err, syscall.ECONNREFUSED) && refused.Add(1) <= refusedMax {
+					time.Sleep(time.Millisecond)
+					err = request(args[0])
+				}
+				if err != nil {
 					fail(err)
 				}
 			}
@@ -221,5 +233,5 @@ func churn(args []string) map[string]any {
 	}
 	close(next)
 	all.Wait()
-	return map[string]any{"seconds": time.Since(started).Seconds()}
+	return map[string]any{"seconds": time.Since(started).Seconds(), "refused": refused.Load()}
 }
