@@ -1,7 +1,8 @@
-import { access, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { endGroup, startGroup, warning } from "@actions/core";
 import { bytesText, collectGarbage, deleteWorkspace, stateLayout, withOp } from "../src/index.ts";
 import { uploadOutputs } from "./deliver.ts";
+import { exists } from "./exists.ts";
 import { readJob } from "./job.ts";
 import { closeKvm } from "./kvm-access.ts";
 import { say } from "./say.ts";
@@ -48,11 +49,4 @@ async function cleanUpRun(step: StepState): Promise<void> {
   } finally {
     endGroup();
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,8 +1,9 @@
-import { access, copyFile } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setOutput, summary, warning } from "@actions/core";
 import { type RunPlan, renderReportPage, withOp, writeReport } from "../src/index.ts";
 import { linkFreeCopy, type UploadedArtifact, uploadFiles } from "./artifact-upload.ts";
+import { exists } from "./exists.ts";
 import type { Job } from "./job.ts";
 import type { StepPaths } from "./paths.ts";
 import { type EgressFacts, outputValues, type RunSurroundings, summaryFacts } from "./run-facts.ts";
@@ -86,13 +87,6 @@ export async function tellJob(
 export async function outputFile(paths: StepPaths, name: string): Promise<string> {
   const path = join(paths.outputs, name);
   return (await exists(path)) ? path : "";
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function textOf(error: unknown): string {

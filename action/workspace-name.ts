@@ -1,5 +1,5 @@
-import { access } from "node:fs/promises";
 import { freshName } from "../src/index.ts";
+import { exists } from "./exists.ts";
 import { stepPaths } from "./paths.ts";
 
 /**
@@ -17,10 +17,6 @@ export async function workspaceName(
   }
   for (let count = 1; ; count += 1) {
     const name = count === 1 ? named : `${named}-${count}`;
-    const isUsed = await access(stepPaths(temp, name).run).then(
-      () => true,
-      () => false,
-    );
-    if (!isUsed) return name;
+    if (!(await exists(stepPaths(temp, name).run))) return name;
   }
 }
