@@ -153,7 +153,7 @@ export const rooms: readonly Room[] = [
   {
     path: "vitest-plugin",
     rooms: ["src/index.ts", "vitest-plugin/guest-pool/wire"],
-    packages: ["vitest", "zod"],
+    packages: ["vitest", "zod", "es-module-lexer", "import-meta-resolve"],
   },
   // What runs in a machine instead of the host, and what both sides know.
   { path: "vitest-plugin/guest-pool/wire", rooms: [], packages: [], banned: outsideWorld },

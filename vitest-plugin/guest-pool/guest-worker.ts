@@ -17,9 +17,10 @@ import {
   type Workspace,
   withOp,
 } from "../../src/index.ts";
+import { importedPackages } from "./module-graph.ts";
 import type { PoolSettings } from "./options.ts";
 import { putPackages, putPath } from "./package-trees.ts";
-import { addPackages, type PackageSet, packageDirOf } from "./packages.ts";
+import { addOnly, addPackages, copyOfSet, type PackageSet, packageDirOf } from "./packages.ts";
 import type { SnapshotFiles } from "./snapshot-files.ts";
 import { outputDir, readOutput, type WarmTemplate, workerPort } from "./template.ts";
 import { Connection } from "./wire/connection.ts";
@@ -70,8 +71,7 @@ export class GuestWorker {
     this.#parts = parts;
     this.#workspace = workspace;
     this.#admission = admission;
-    const { dirs, links } = parts.warm.packages;
-    this.#packages = { dirs: new Set(dirs), links: new Map(links) };
+    this.#packages = copyOfSet(parts.warm.packages);
     this.#awake = new Promise((resolve, reject) => {
       this.#wake = (failure) => (failure === null ? resolve() : reject(failure));
     });
@@ -205,8 +205,10 @@ export class GuestWorker {
     const { timeouts } = this.#parts.settings;
     await withOp("packages", { timeoutMs: timeouts.boot }, async (op) => {
       if (dir !== null) {
-        const added = await addPackages(this.#packages, [dir]);
-        return await putPackages(op, this.#workspace, added);
+        await putPackages(op, this.#workspace, await addPackages(this.#packages, [dir]));
+        // What it imports without having declared it.
+        const imported = await importedPackages([path]);
+        return await putPackages(op, this.#workspace, await addOnly(this.#packages, imported));
       }
       if (this.#packages.dirs.has(path)) return;
       this.#packages.dirs.add(path);

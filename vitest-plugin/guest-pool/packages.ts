@@ -7,14 +7,20 @@ export interface PackageSet {
   readonly dirs: Set<string>;
   /** Paths of links to some of them. */
   readonly links: Map<string, string>;
+  /** Those of `dirs` whose declared needs are in the set as well. */
+  readonly complete: Set<string>;
 }
 
 export function emptySet(): PackageSet {
-  return { dirs: new Set(), links: new Map() };
+  return { dirs: new Set(), links: new Map(), complete: new Set() };
+}
+
+/** A set of its own with the same packages. */
+export function copyOfSet({ dirs, links, complete }: PackageSet): PackageSet {
+  return { dirs: new Set(dirs), links: new Map(links), complete: new Set(complete) };
 }
 
 interface Manifest {
-  readonly name?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
@@ -23,9 +29,6 @@ interface Manifest {
 
 const modules = `${sep}node_modules${sep}`;
 const packagesMax = 5_000;
-
-/** Of these a worker uses only what needs no other package: the host transforms. */
-const leaves: ReadonlySet<string> = new Set(["vite"]);
 
 /** The directory of the installed package that a file belongs to; null outside of `node_modules`. */
 export function packageDirOf(file: string): string | null {
@@ -50,29 +53,55 @@ export async function findPackage(name: string, from: string): Promise<string | 
  * Adds packages to a set, with all that they declare to need and that is installed.
  *
  * @param paths as `findPackage` gives them
- * @returns what is new in the set
+ * @returns the packages that are new in the set
  */
 export async function addPackages(set: PackageSet, paths: readonly string[]): Promise<PackageSet> {
   const added = emptySet();
   const queue = [...paths];
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
-    const real = await realpath(path).catch(() => null);
-    if (real === null) continue;
-    if (real !== path && !set.links.has(path)) {
-      set.links.set(path, real);
-      added.links.set(path, real);
-    }
-    if (set.dirs.has(real) || set.dirs.size >= packagesMax) continue;
-    set.dirs.add(real);
-    added.dirs.add(real);
-    queue.push(...(await neededBy(real)));
+    const dir = await addPackage(set, path, added);
+    if (dir === null || set.complete.has(dir)) continue;
+    set.complete.add(dir);
+    added.complete.add(dir);
+    queue.push(...(await neededBy(dir)));
   }
   return added;
 }
 
+/**
+ * Adds packages to a set without what they declare to need.
+ *
+ * @param paths as `findPackage` gives them
+ * @returns the packages that are new in the set
+ */
+export async function addOnly(set: PackageSet, paths: readonly string[]): Promise<PackageSet> {
+  const added = emptySet();
+  for (const path of paths) await addPackage(set, path, added);
+  return added;
+}
+
+/** @returns the package's directory in the set; null when there is none, or the set is full */
+async function addPackage(
+  set: PackageSet,
+  path: string,
+  added: PackageSet,
+): Promise<string | null> {
+  const real = await realpath(path).catch(() => null);
+  if (real === null) return null;
+  if (!set.dirs.has(real)) {
+    if (set.dirs.size >= packagesMax) return null;
+    set.dirs.add(real);
+    added.dirs.add(real);
+  }
+  if (real !== path && !set.links.has(path)) {
+    set.links.set(path, real);
+    added.links.set(path, real);
+  }
+  return real;
+}
+
 async function neededBy(dir: string): Promise<readonly string[]> {
   const manifest = await manifestOf(dir);
-  if (leaves.has(manifest.name ?? "")) return [];
   const { peerDependenciesMeta: meta = {} } = manifest;
   const peers = Object.keys(manifest.peerDependencies ?? {});
   const names = [

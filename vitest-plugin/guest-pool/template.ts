@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { access, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PoolOptions } from "vitest/node";
 import {
@@ -18,9 +18,12 @@ import {
 } from "../../src/index.ts";
 import { buildTemplate, describeTemplate } from "../template-build.ts";
 import { FirstDraws } from "./first-draws.ts";
+import { loadedVersions, loadFailure } from "./load-failure.ts";
+import { importedPackages } from "./module-graph.ts";
 import type { PoolSettings } from "./options.ts";
 import { fileFact, packagesDigest, putPackages } from "./package-trees.ts";
-import { addPackages, emptySet, findPackage, type PackageSet } from "./packages.ts";
+import { addOnly, addPackages, emptySet, findPackage, type PackageSet } from "./packages.ts";
+import { workerModules } from "./wire/worker-modules.ts";
 
 /** Machines that wait with Vitest loaded, and what they have. */
 export interface WarmTemplate {
@@ -75,7 +78,7 @@ export async function warmTemplate(
       }
       await copyIntoGuest(step, workspace, worker, workerPath);
       await putPackages(step, workspace, packages);
-      await startWorker(step, workspace, launch);
+      await startWorker(step, workspace, launch, await loadedVersions(options.distPath));
     },
   };
   const { root } = options.project.config;
@@ -103,7 +106,7 @@ async function wantedPackages(settings: PoolSettings, options: PoolOptions): Pro
   if (coverage.enabled && coverage.provider !== "custom") {
     names.push(`@vitest/coverage-${coverage.provider ?? "v8"}`);
   }
-  const found: string[] = [dirname(distPath)];
+  const found: string[] = [];
   for (const name of names) {
     const path = await findPackage(name, project.config.root);
     if (path === null) {
@@ -115,6 +118,9 @@ async function wantedPackages(settings: PoolSettings, options: PoolOptions): Pro
     found.push(path);
   }
   const set = emptySet();
+  // Of Vitest and Vite only what a worker imports: the host transforms, and what it needs for that is large.
+  const entries = workerModules.map((name) => join(distPath, name));
+  await addOnly(set, [dirname(distPath), ...(await importedPackages(entries))]);
   await addPackages(set, found);
   return set;
 }
@@ -123,6 +129,7 @@ async function startWorker(
   op: Op,
   workspace: Workspace,
   { argv, env }: { readonly argv: readonly string[]; readonly env: Record<string, string> },
+  versions: string,
 ): Promise<void> {
   const timeUnixMs = op.clock.now() - clockBackMs;
   await workspace.agent.disturb(op, { what: "clock", timeUnixMs });
@@ -130,11 +137,11 @@ async function startWorker(
   const execution = await workspace.exec(op, guestCommand(workspace, command));
   for await (const _ of execution.output);
   await execution.result;
-  await op.step("load", (step) => loaded(step, workspace), { timeoutMs: loadMs });
+  await op.step("load", (step) => loaded(step, workspace, versions), { timeoutMs: loadMs });
 }
 
 /** Resolves when the worker has loaded everything; fails with what it printed when it ended before. */
-async function loaded(op: Op, workspace: Workspace): Promise<void> {
+async function loaded(op: Op, workspace: Workspace, versions: string): Promise<void> {
   const { agent } = workspace;
   for (;;) {
     const watch = { for: "port", port: workerPort, present: true } as const;
@@ -145,12 +152,7 @@ async function loaded(op: Op, workspace: Workspace): Promise<void> {
     if (met) return;
     const exit = await readOutput(op, workspace, "exit");
     if (exit === "") continue;
-    const printed = await readOutput(op, workspace, "stderr");
-    throw new MicroagentError(
-      "setup_failed",
-      `The worker of the pool ended with exit code ${exit.trim()} while it loaded Vitest`,
-      { hint: printed.trim() },
-    );
+    throw loadFailure(versions, exit.trim(), await readOutput(op, workspace, "stderr"));
   }
 }
 

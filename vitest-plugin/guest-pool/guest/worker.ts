@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Connection } from "../wire/connection.ts";
 import type { Frame, Hello } from "../wire/frames.ts";
+import type { workerModules } from "../wire/worker-modules.ts";
 import { coverageFileOf, writeSentFile } from "./files.ts";
 import { HostCalls } from "./host-calls.ts";
 import { becomeAnother } from "./renew.ts";
@@ -21,7 +22,7 @@ type Options = Parameters<Worker["init"]>[0];
 const [, , vitestDir = "", port = ""] = process.argv;
 const exit = process.exit.bind(process);
 
-const load = async <T>(name: string): Promise<T> =>
+const load = async <T>(name: (typeof workerModules)[number]): Promise<T> =>
   (await import(pathToFileURL(join(vitestDir, name)).href)) as T;
 const worker = await load<Worker>("worker.js");
 const runtime = await load<typeof import("vitest/runtime")>("runtime.js");

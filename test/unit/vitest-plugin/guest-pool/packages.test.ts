@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
+  addOnly,
   addPackages,
+  copyOfSet,
   emptySet,
   findPackage,
   packageDirOf,
@@ -63,10 +65,20 @@ test("links are links, also to packages of a store", async () => {
   });
 });
 
-test("of Vite only what a worker reads", async () => {
-  const vite = await install("node_modules/vite", { name: "vite", dependencies: { big: "*" } });
-  await install("node_modules/big", {});
-  expect([...(await addPackages(emptySet(), [vite])).dirs]).toEqual([vite]);
+test("a package that came without what it declares gets it when it is asked for", async () => {
+  const vite = await install("node_modules/vite", { dependencies: { big: "*" } });
+  const big = await install("node_modules/big", {});
+  const set = emptySet();
+  expect([...(await addOnly(set, [vite])).dirs]).toEqual([vite]);
+  expect([...(await addPackages(set, [vite])).dirs]).toEqual([big]);
+  expect([...(await addPackages(set, [vite])).dirs]).toEqual([]);
+});
+
+test("a copy of a set is a set of its own", async () => {
+  const one = await install("node_modules/one", {});
+  const set = emptySet();
+  await addPackages(copyOfSet(set), [one]);
+  expect([set.dirs.size, set.complete.size]).toEqual([0, 0]);
 });
 
 test.each([
