@@ -18,23 +18,34 @@ export const suites = ["unit", "contract", "sim", "tidy", "package", "real"];
  *              assertionResults: { status: string }[] }[]} testResults
  */
 
-/** Runs all suites; one that ran no test, and one that could not be loaded, counts as failed. */
-export async function runVitest() {
+/**
+ * Runs all suites, or the named folders; one that ran no test, and a file that could not be loaded, counts as failed.
+ *
+ * @param {readonly string[]} [folders] @param {Readonly<Record<string, string>>} [env] besides this process's
+ */
+export async function runVitest(folders = [], env = {}) {
   const folder = await mkdtemp(join(tmpdir(), "microagent-report-"));
   try {
     const report = join(folder, "vitest.json");
     const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const status = await run(process.execPath, [vitest, "run", ...reporters]);
+    const words = [vitest, "run", ...folders, ...reporters];
+    const status = await run(process.execPath, words, { env: { ...process.env, ...env } });
     const text = await readFile(report, "utf8").catch(() => null);
     if (text === null) {
       say("Vitest ended without a report");
       return { passed: 0, failed: 1, skipped: 0 };
     }
-    return countReport(JSON.parse(text), status);
+    const expected = folders.length === 0 ? suites : [...new Set(folders.map(suiteOf))];
+    return countReport(JSON.parse(text), status, expected);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @param {string} path below the root @returns {string} */
+function suiteOf(path) {
+  return path.split("/")[1] ?? "";
 }
 
 /**
@@ -42,14 +53,15 @@ export async function runVitest() {
  * not be loaded, errors outside of any test.
  *
  * @param {VitestReport} report @param {number} status Vitest's exit code
+ * @param {readonly string[]} [expected] the suites that must have run something
  */
-export function countReport(report, status) {
+export function countReport(report, status, expected = suites) {
   let failed = report.numFailedTests;
   /** @type {Map<string, number>} */
-  const ran = new Map(suites.map((suite) => [suite, 0]));
+  const ran = new Map(expected.map((suite) => [suite, 0]));
   for (const file of report.testResults) {
     const done = file.assertionResults.filter((test) => ["passed", "failed"].includes(test.status));
-    const suite = relative(join(root, "test"), file.name).split(sep)[0] ?? "";
+    const suite = suiteOf(relative(root, file.name).replaceAll(sep, "/"));
     ran.set(suite, (ran.get(suite) ?? 0) + done.length);
     if (file.status === "failed" && !done.some((test) => test.status === "failed")) {
       say(`FAIL ${relative(root, file.name)}: ${file.message ?? "it could not be loaded"}`);

@@ -1,5 +1,14 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,6 +25,36 @@ export interface Stranger extends AsyncDisposable {
   /** Paths inside the tarball, without the leading `package/`. */
   readonly packed: readonly string[];
   run(file: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }>;
+}
+
+/** `npm run test:newest` installs what the registry serves today. */
+const newest = process.env.MICROAGENT_TEST_NEWEST === "1";
+
+interface LockFile {
+  readonly lockfileVersion: number;
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+interface LockedPackage {
+  readonly dev?: boolean;
+  readonly devOptional?: boolean;
+  readonly [key: string]: unknown;
+}
+
+/** A lock file with the versions that this repository has: a new release of a library must not change what is tested. */
+async function lockFor(manifest: object, tarball: string): Promise<string> {
+  const lock: LockFile = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
+  const { "": ours, ...others } = lock.packages;
+  const { devDependencies: _, ...own } = ours ?? {};
+  const used = Object.entries(others).filter(
+    ([, { dev, devOptional }]) => dev !== true && devOptional !== true,
+  );
+  const packages = {
+    "": manifest,
+    "node_modules/microagent-ci": { ...own, resolved: `file:${tarball}` },
+    ...Object.fromEntries(used),
+  };
+  return JSON.stringify({ lockfileVersion: lock.lockfileVersion, requires: true, packages });
 }
 
 /** Builds, packs, and installs the package into a fresh project outside of the repository. */
@@ -36,11 +75,12 @@ export async function makeStranger(): Promise<Stranger> {
     const name = (await readdir(dir)).find((entry) => entry.endsWith(".tgz")) ?? "";
     const tarball = join(dir, name);
     const { stdout } = await exec("tar", ["-tzf", tarball]);
-    await writeFile(
-      join(dir, "package.json"),
-      '{ "name": "stranger", "type": "module", "private": true }\n',
-    );
-    await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball]);
+    const dependencies = { "microagent-ci": `file:${name}` };
+    const manifest = { name: "stranger", type: "module", private: true, dependencies };
+    await writeFile(join(dir, "package.json"), JSON.stringify(manifest));
+    if (!newest) await writeFile(join(dir, "package-lock.json"), await lockFor(manifest, name));
+    const words = ["--no-audit", "--no-fund", "--prefer-offline"];
+    await run("npm", [newest ? "install" : "ci", ...words]);
     await mkdir(join(dir, "node_modules", "@types"), { recursive: true });
     for (const types of ["@types/node", "undici-types"]) {
       await symlink(join(root, "node_modules", types), join(dir, "node_modules", types));

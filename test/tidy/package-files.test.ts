@@ -57,13 +57,26 @@ test("what ships imports exactly its dependencies", () => {
   expect([...new Set(used)].sort()).toEqual(declared.sort());
 });
 
-test("the lock file names no server: packages come from whatever registry is configured", () => {
-  expect(read("package-lock.json")).not.toContain('"resolved"');
+const locks = files.filter((path) => /(^|\/)package-lock\.json$/.test(path));
+
+test("each lock file is of a package that is here", () => {
+  expect(locks).toContain("package-lock.json");
+  expect(locks.length).toBeGreaterThan(1);
+  expect(files).toEqual(
+    expect.arrayContaining(locks.map((path) => path.replace("-lock.json", ".json"))),
+  );
 });
 
-test("the lock file is whole for every platform, so that npm ci accepts it everywhere", () => {
+test.each(locks)(
+  "%s names no server: packages come from whatever registry is configured",
+  (path) => {
+    expect(read(path)).not.toContain('"resolved"');
+  },
+);
+
+test.each(locks)("%s is whole for every platform, so that npm ci accepts it everywhere", (lock) => {
   const packages: Record<string, { optionalDependencies?: Record<string, string> }> = JSON.parse(
-    read("package-lock.json"),
+    read(lock),
   ).packages;
   const missing = Object.entries(packages).flatMap(([path, entry]) =>
     Object.keys(entry.optionalDependencies ?? {}).filter(

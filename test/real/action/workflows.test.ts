@@ -8,6 +8,7 @@ import { type ActionBench, openActionBench } from "../../fixtures/actions/action
 import { startTokenService } from "../../fixtures/actions/token-service.ts";
 import { checkoutExamples, type RanStep, runWorkflow } from "../../fixtures/actions/workflow.ts";
 import { startProvider } from "../../fixtures/provider-stand-in.ts";
+import { vitestHost } from "../../fixtures/vitest-host.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 let bench: ActionBench;
@@ -196,7 +197,7 @@ test("the nightly example runs as printed: a job for each Agentfile, then one re
 test("the Vitest example runs as printed, and the next job starts from what it cached", async () => {
   await using job = await bench.openJob();
   // Where modules of the copy of this package that the bootstrap makes are found.
-  const host = join(root, ".microagent", "vitest-hosts", "4");
+  const host = vitestHost(4);
   await mkdir(join(host, "runs"), { recursive: true });
   await mkdir(join(host, "node_modules", ".bin"), { recursive: true });
   const vitest = join(host, "node_modules", ".bin", "vitest");

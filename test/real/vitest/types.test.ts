@@ -3,14 +3,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { type Major, openVitestProject } from "../../fixtures/vitest-host.ts";
+import { type Major, openVitestProject, vitestHost } from "../../fixtures/vitest-host.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 const modules = join(root, "node_modules");
 
 const compilers = {
   "this repository's": modules,
-  "the one before": join(root, ".microagent", "vitest-hosts", "5", "node_modules"),
+  "the one before": join(vitestHost(5), "node_modules"),
 };
 
 test.each<[Major, keyof typeof compilers]>([
