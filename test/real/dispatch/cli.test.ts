@@ -52,7 +52,7 @@ test.each([
     ],
     { env },
   );
-  while (!run.stdout().includes("up")) await sleep(20);
+  await run.printed(/up/);
   const signalledAt = performance.now();
   run.child.kill(signal);
   expect(await run.code).toBe(code);

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { type TempStore, tempStore } from "../../fixtures/image-store.ts";
 import { digestOf, makeOciLayout, type OciLayout } from "../../fixtures/oci-layout.ts";
 import { startRegistry, type TestRegistry } from "../../fixtures/registry.ts";
 import { type Compiled, compileForNode } from "../../support/compiled.ts";
+import { follow, type Running } from "../../support/running.ts";
 
 const run = promisify(execFile);
 const program = "test/real/image/pull-process.ts";
@@ -45,20 +46,15 @@ afterAll(async () => {
 });
 
 interface Pulling {
-  readonly child: ChildProcess;
+  readonly run: Running;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
 function pull(temp: TempStore): Pulling {
-  const child = spawn(process.execPath, [compiled.path(program), temp.dir, `${proxy.host}/app:1`]);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => (stdout += chunk));
-  child.stderr.on("data", (chunk) => (stderr += chunk));
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.on("close", (code) => resolve({ code, stdout, stderr })),
-  );
-  return { child, ended };
+  const words = [compiled.path(program), temp.dir, `${proxy.host}/app:1`];
+  const run = follow(spawn(process.execPath, words, { stdio: "pipe" }));
+  const ended = run.code.then((code) => ({ code, stdout: run.stdout(), stderr: run.stderr() }));
+  return { run, ended };
 }
 
 function blobRequests(since: number): readonly string[] {
@@ -70,15 +66,13 @@ function blobRequests(since: number): readonly string[] {
 
 const slowly = { kind: "slow", pieceBytes: 32_768, pauseMs: 20 } as const;
 
-/** Resolves when the first partial download of the store holds some bytes. */
-async function someBytes(temp: TempStore): Promise<void> {
-  for (;;) {
-    for (const name of await readdir(temp.store.partialDir).catch(() => [])) {
-      const facts = await stat(join(temp.store.partialDir, name)).catch(() => null);
-      if ((facts?.size ?? 0) > 100_000) return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
+/** Whether a partial download of the store holds some bytes. */
+async function hasSomeBytes(temp: TempStore): Promise<boolean> {
+  for (const name of await readdir(temp.store.partialDir).catch(() => [])) {
+    const facts = await stat(join(temp.store.partialDir, name)).catch(() => null);
+    if ((facts?.size ?? 0) > 100_000) return true;
   }
+  return false;
 }
 
 function quietly<T>(work: Parameters<typeof withOp<T>>[2]): Promise<T> {
@@ -101,9 +95,9 @@ test("two processes that want one image do the work once", async () => {
 test("a killed pull leaves a readable store, and the next one goes on", async () => {
   await using temp = await tempStore();
   proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
-  const { child, ended } = pull(temp);
-  await someBytes(temp);
-  child.kill("SIGKILL");
+  const { run, ended } = pull(temp);
+  await run.until(() => hasSomeBytes(temp), 5);
+  run.child.kill("SIGKILL");
   await ended;
   expect(await quietly((op) => listImages(op, temp.store))).toEqual([]);
   await expect(temp.resolve(`${proxy.host}/app:1`, { pull: "never" })).rejects.toMatchObject({
@@ -125,8 +119,8 @@ test("pulls killed at twenty moments never harm the next one", async () => {
   proxy.rule = (request) =>
     request.path.includes("/blobs/") ? { kind: "slow", pieceBytes: 65_536, pauseMs: 5 } : null;
   for (let round = 0; round < 20; round++) {
-    const { child, ended } = pull(temp);
-    setTimeout(() => child.kill("SIGKILL"), 100 + round * 35);
+    const { run: pulling, ended } = pull(temp);
+    setTimeout(() => pulling.child.kill("SIGKILL"), 100 + round * 35);
     await ended;
     await quietly((op) => listImages(op, temp.store));
   }
@@ -148,7 +142,9 @@ test("pruning beside a pull takes nothing from it", async () => {
   await using temp = await tempStore();
   proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
   const pulling = temp.resolve(`${proxy.host}/app:1`);
-  await someBytes(temp);
+  let isOver = false;
+  void pulling.finally(() => (isOver = true)).catch(() => {});
+  while (!isOver && !(await hasSomeBytes(temp))) await new Promise((go) => setTimeout(go, 5));
   const report = await quietly((op) =>
     pruneImages(op, temp.store, { inUse: new Set(), unusedForMs: null }),
   );

@@ -188,7 +188,7 @@ describe("the life of a workspace, as commands", () => {
 
     // A client that is killed takes its command along, and nothing else.
     const hanging = startCli(["exec", "ci", "--", "sh", "-c", "echo up; sleep 1000"], { env });
-    await expect.poll(() => hanging.stdout()).toBe("up\n");
+    await hanging.printed(/^up$/m);
     hanging.child.kill("SIGKILL");
     await hanging.code;
     await expect
@@ -206,7 +206,7 @@ describe("the life of a workspace, as commands", () => {
       ],
       { env },
     );
-    await expect.poll(() => trapped.stdout()).toBe("up\n");
+    await trapped.printed(/^up$/m);
     trapped.child.kill("SIGINT");
     expect([await trapped.code, trapped.stdout()]).toEqual([9, "up\nbye\n"]);
     expect((await cli("delete", "ci", "--yes")).code).toBe(0);
@@ -248,7 +248,7 @@ describe("the life of a workspace, as commands", () => {
       ),
       { env: { MICROAGENT_STATE_DIR: bench.stateDir }, cwd: dir },
     );
-    await expect.poll(() => hanging.stdout(), { timeout: 30_000 }).toBe("up\n");
+    await hanging.printed(/^up$/m);
     hanging.child.kill("SIGTERM");
     expect(await hanging.code).toBe(143);
     expect(await readFile(join(dir, "slow-out", "result", "result"), "utf8")).toBe("half\n");

@@ -9,6 +9,7 @@ import { identityOf, isAlive, type ProcessIdentity } from "../../../src/host/pro
 import { countProcesses } from "../../contract/backends.ts";
 import { type BootKit, bootKit } from "../../support/boot-kit.ts";
 import { type Compiled, compileForNode } from "../../support/compiled.ts";
+import { follow } from "../../support/running.ts";
 
 const ownerScript = "test/real/qemu/owner.ts";
 let compiled: Compiled;
@@ -47,10 +48,9 @@ async function startOwner(
   ending: string,
 ): Promise<{ process: ChildProcess; qemu: ProcessIdentity }> {
   const child = spawnOwner(ending);
-  const stdout = child.stdout;
-  if (stdout === null) throw new Error("no stdout");
-  const [text] = (await once(stdout, "data")) as [Buffer];
-  const qemu = identityOf(Number(text.toString()));
+  const run = follow(child);
+  await run.printed(/\d+\n/);
+  const qemu = identityOf(Number(run.stdout()));
   if (qemu === null) throw new Error("QEMU has ended too early");
   return { process: child, qemu };
 }

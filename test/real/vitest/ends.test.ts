@@ -26,7 +26,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     await using project = await openVitestProject(major, "ends");
     const run = project.start(["run", "-t", "stuck:"], { PLUGIN_TEST_TEARDOWN: "1000" });
     const notes = () => readFile(join(project.dir, "notes.txt"), "utf8").catch(() => "");
-    await expect.poll(notes, { timeout: 60_000 }).toContain("stuck");
+    await run.until(async () => (await notes()).includes("stuck"));
     run.child.kill("SIGINT");
     expect(await run.code, run.text()).toBe(130);
     expect(run.text()).toContain("tests did not end within 11000 ms after SIGINT");

@@ -13,6 +13,7 @@ import { identityOf, isAlive, type ProcessIdentity } from "../../../src/host/pro
 import { type ChildHandle, spawnChild } from "../../../src/host/spawn-child.ts";
 import { ensurePrivateDir, stateLayout } from "../../../src/host/state-layout.ts";
 import { type Compiled, compileForNode } from "../../support/compiled.ts";
+import { follow } from "../../support/running.ts";
 
 const ownerScript = "test/unit/host/owner-process.ts";
 let compiled: Compiled;
@@ -46,8 +47,9 @@ async function startOwner(ending: string, deathSignal = "yes"): Promise<Owner> {
     stdio: ["ignore", "pipe", "ignore"],
   });
   cleanUp.push(() => owner.kill("SIGKILL"));
-  const [text] = (await once(owner.stdout, "data")) as [Buffer];
-  const child = identityOf(Number(text.toString()));
+  const run = follow(owner);
+  await run.printed(/\d+\n/);
+  const child = identityOf(Number(run.stdout()));
   if (child === null) throw new Error("the owner's child has ended too early");
   cleanUp.push(() => isAlive(child) && process.kill(child.pid, "SIGKILL"));
   return { process: owner, child };

@@ -106,16 +106,21 @@ describe("compile", () => {
     const abort = new AbortController();
     const running = withOp("test", { signal: abort.signal }, (op) => compile(op, place));
     const pidPath = join(place.source, "pid");
-    let pid = Number.NaN;
-    while (!(pid > 0)) {
-      pid = Number(await readFile(pidPath, "utf8").catch(() => ""));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    const pid = await Promise.race([numberIn(pidPath), running.then(() => Number.NaN)]);
     abort.abort();
     await expect(running).rejects.toMatchObject({ code: "cancelled" });
     while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 });
+
+/** Waits for a file with a number above 0. */
+async function numberIn(path: string): Promise<number> {
+  for (;;) {
+    const number = Number(await readFile(path, "utf8").catch(() => ""));
+    if (number > 0) return number;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {
