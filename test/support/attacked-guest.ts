@@ -101,7 +101,9 @@ function attackedGuest(workspace: Workspace): AttackedGuest {
         tty: null,
         timeoutMs: null,
       });
-      return `${result.stdout}${result.stderr}`.trim();
+      const text = `${result.stdout}${result.stderr}`.trim();
+      // A program that the kernel has killed says nothing itself.
+      return result.oomKilled ? `${text}\nkilled: the workload's memory is used up`.trim() : text;
     });
   const audit = async () => (await readAuditLog(path)).events;
   // Lines are written behind the decision, which the guest may hear first.
