@@ -4,10 +4,12 @@
 //
 //   node scripts/bootstrap.mjs           what running machines needs
 //   node scripts/bootstrap.mjs --tests   and what the whole test suite needs
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import { buildDist } from "./build-dist.mjs";
+import { buildGuest, everyArchitecture } from "./build-guest.mjs";
 import { installDependencies } from "./dependencies.mjs";
-import { findGo, goPath } from "./find-go.mjs";
+import { goPieces } from "./find-go.mjs";
+import { hostArchitecture } from "./go-toolchain.mjs";
 import { installHostPackages, runtimePieces, testPieces } from "./host-packages.mjs";
 import { isMain, mustRun, root, run, runMain, step } from "./steps.mjs";
 import { prepareVitestHosts } from "./vitest-hosts.mjs";
@@ -19,32 +21,15 @@ export const cli = join(root, "dist", "src", "cli", "main.js");
 export async function bootstrap(want) {
   await step("dependencies", installDependencies);
   await step("host packages", () =>
-    installHostPackages(want.tests ? [...runtimePieces, ...testPieces] : runtimePieces),
+    installHostPackages([...runtimePieces, ...goPieces(), ...(want.tests ? testPieces : [])]),
   );
-  await step("guest agent", buildGuest);
+  await step("guest agent", () => buildGuest([hostArchitecture()]));
   await step("compile", buildDist);
   await step("kernel", installKernel);
   if (!want.tests) return;
+  await step("guest agents of every architecture", () => buildGuest(everyArchitecture()));
   await step("both kernels", bothKernels);
   await step("both majors of Vitest", prepareVitestHosts);
-}
-
-async function buildGuest() {
-  const go = await installGo();
-  // The build calls plain "go", which may lie outside of PATH.
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ""}${delimiter}${dirname(go)}` };
-  await mustRun(process.execPath, [join(root, "scripts", "build-guest.mjs")], { env });
-  return "done";
-}
-
-/** @returns {Promise<string>} path of the toolchain */
-async function installGo() {
-  const found = goPath();
-  if (found !== null) return found;
-  await installHostPackages([
-    { package: "golang-go", program: "go", use: "builds the guest agent" },
-  ]);
-  return findGo();
 }
 
 /** What a boot without `--kernel` uses; by default the distribution's, through its package manager. */

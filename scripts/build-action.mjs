@@ -3,8 +3,9 @@
 // nothing left to install. Main branches do not hold it; a release does.
 import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { buildGuest, everyArchitecture, isStamp } from "./build-guest.mjs";
 import { bundle } from "./bundle.mjs";
-import { isMain, mustRun, root, runMain, say } from "./steps.mjs";
+import { isMain, root, runMain, say } from "./steps.mjs";
 
 /** Sources of the programs, by name. */
 export const entries = {
@@ -20,12 +21,15 @@ const codeBytesMax = 6 * 1024 * 1024;
 
 /** @param {string} target absolute directory; gets `dist/`, `guest/bin/`, `kernel/` and a `package.json` */
 export async function buildAction(target) {
-  await mustRun(process.execPath, [join(root, "scripts", "build-guest.mjs")], {});
+  await buildGuest(everyArchitecture());
   const code = join(target, "dist");
   await rm(code, { recursive: true, force: true });
   await rm(join(target, "guest"), { recursive: true, force: true });
   await bundle(entries, code, "[name]-[hash].js", true);
-  await cp(join(root, "guest", "bin"), join(target, "guest", "bin"), { recursive: true });
+  await cp(join(root, "guest", "bin"), join(target, "guest", "bin"), {
+    recursive: true,
+    filter: (path) => !isStamp(path),
+  });
   await cp(join(root, "kernel"), join(target, "kernel"), { recursive: true });
   const { name, version, license } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   const own = { name: `${name}-action`, version, license, type: "module", private: true };

@@ -1,26 +1,85 @@
-// Builds the guest agent for both architectures, only when its sources changed.
-import { execFileSync } from "node:child_process";
+// @ts-check
+// Builds the guest agent, each binary only when what it is made from has changed.
+//
+//   node scripts/build-guest.mjs          for this host's architecture
+//   node scripts/build-guest.mjs arm64    for another one
+//   node scripts/build-guest.mjs all      for every one, as packages ship them
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureGo } from "./find-go.mjs";
+import { hostArchitecture } from "./go-toolchain.mjs";
+import { isMain, root, run, runMain, ScriptFailure, say } from "./steps.mjs";
 
-const guest = join(dirname(dirname(fileURLToPath(import.meta.url))), "guest");
-const out = join(guest, "bin");
-const stampPath = join(out, "sources.sha256");
+const guest = join(root, "guest");
 const architectures = ["amd64", "arm64"];
 /** The agent, and its network process. */
 const programs = ["agent", "network"];
-const goVersionMin = [1, 26];
 
-const targetOf = (program, arch) => join(out, `microagent-${program}-linux-${arch}`);
+/** Of the file beside a binary that says what it was built from. */
+const stampEnding = ".sources";
+
+/** Tells the record of a build, which nobody needs who has only the binaries. @param {string} path */
+export function isStamp(path) {
+  return path.endsWith(stampEnding) || path.endsWith("sources.sha256");
+}
+
+/** Every architecture that is supported, the host's first. */
+export function everyArchitecture() {
+  const own = hostArchitecture();
+  return [own, ...architectures.filter((each) => each !== own)];
+}
+
+/**
+ * What a build has to do.
+ *
+ * @param {readonly string[]} wanted architectures to build for
+ * @param {(name: string) => string | null} stampOf what the binary of that name was built from, null without one
+ * @param {string} stamp what it would be built from now
+ * @returns {{ build: { program: string, arch: string, name: string }[], outdated: string[] }} in this order; and
+ *   binaries for other architectures that must not be taken for current ones
+ */
+export function planBuild(wanted, stampOf, stamp) {
+  const order = everyArchitecture().filter((each) => wanted.includes(each));
+  const targets = (/** @type {readonly string[]} */ list) =>
+    list.flatMap((arch) =>
+      programs.map((program) => ({ program, arch, name: `microagent-${program}-linux-${arch}` })),
+    );
+  const others = targets(architectures.filter((each) => !wanted.includes(each)));
+  return {
+    build: targets(order).filter(({ name }) => stampOf(name) !== stamp),
+    outdated: others
+      .map(({ name }) => name)
+      .filter((name) => ![null, stamp].includes(stampOf(name))),
+  };
+}
+
+/** @param {readonly string[]} wanted architectures @param {string} [folder] gets the binaries */
+export async function buildGuest(wanted, folder = join(guest, "bin")) {
+  const go = await ensureGo();
+  mkdirSync(folder, { recursive: true });
+  const stampPath = (/** @type {string} */ name) => join(folder, `${name}${stampEnding}`);
+  const stampOf = (/** @type {string} */ name) => {
+    if (!existsSync(join(folder, name))) return null;
+    return existsSync(stampPath(name)) ? readFileSync(stampPath(name), "utf8") : "";
+  };
+  const stamp = fingerprint(await versionOf(go));
+  const { build, outdated } = planBuild(wanted, stampOf, stamp);
+  for (const name of outdated) {
+    await rm(join(folder, name), { force: true });
+    await rm(stampPath(name), { force: true });
+  }
+  for (const { program, arch, name } of build) {
+    say(`build-guest: ${program} ${arch}`);
+    await buildProgram(go, program, arch, join(folder, name));
+    writeFileSync(stampPath(name), stamp);
+  }
+  return build.length === 0
+    ? "up to date"
+    : `built for ${[...new Set(build.map((each) => each.arch))].join(", ")}`;
+}
 
 /** The files the binaries are made from, in a fixed order. */
 function sources() {
@@ -31,6 +90,7 @@ function sources() {
     .sort();
 }
 
+/** @param {string} goVersion */
 function fingerprint(goVersion) {
   const hash = createHash("sha256");
   hash.update(`${goVersion}\n`);
@@ -42,73 +102,45 @@ function fingerprint(goVersion) {
   return hash.digest("hex");
 }
 
-function fail(message, hint) {
-  process.stderr.write(`build-guest: ${message}\n  ${hint}\n`);
-  process.exit(1);
+/** @param {import("./find-go.mjs").Go} go */
+async function versionOf({ program, env }) {
+  let text = "";
+  await run(program, ["env", "GOVERSION"], { env, onStdout: (chunk) => (text += chunk) });
+  return text.trim();
 }
 
-function goVersion() {
-  const installHint =
-    "Install it: https://go.dev/dl (Debian: apt-get install golang-go, when that is new enough)";
-  let text;
-  try {
-    text = execFileSync("go", ["env", "GOVERSION"], { cwd: out, encoding: "utf8" }).trim();
-  } catch (error) {
-    if (error.code === "ENOENT") fail("Go is not installed, want Go 1.26 or newer", installHint);
-    throw error;
-  }
-  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(text) ?? [];
-  const tooOld =
-    major !== undefined &&
-    (major < goVersionMin[0] || (Number(major) === goVersionMin[0] && minor < goVersionMin[1]));
-  // An older go fetches the right tool chain by itself unless it is told not to.
-  if (tooOld && process.env.GOTOOLCHAIN === "local") {
-    fail(`Go is "${text}", want Go ${goVersionMin.join(".")} or newer`, installHint);
-  }
-  return text;
-}
-
-function build(program, arch) {
-  const target = targetOf(program, arch);
+/** @param {import("./find-go.mjs").Go} go @param {string} program @param {string} arch @param {string} target */
+async function buildProgram(go, program, arch, target) {
   const temporary = `${target}.${process.pid}`;
-  execFileSync(
-    "go",
-    [
-      "build",
-      "-trimpath",
-      "-buildvcs=false",
-      "-ldflags",
-      "-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0",
-      "-o",
-      temporary,
-      `./cmd/${program}`,
-    ],
-    {
-      cwd: guest,
-      stdio: "inherit",
-      env: { ...process.env, CGO_ENABLED: "0", GOOS: "linux", GOARCH: arch },
-    },
+  const flags = "-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0";
+  const words = ["build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", temporary];
+  const status = await run(go.program, [...words, `./cmd/${program}`], {
+    cwd: guest,
+    env: { ...go.env, CGO_ENABLED: "0", GOOS: "linux", GOARCH: arch },
+  });
+  if (status === 0) return await rename(temporary, target);
+  await rm(temporary, { force: true });
+  throw new ScriptFailure(
+    `The build of the guest's ${program} for "${arch}" ended with ${status}`,
+    "see the lines above; modules that cannot be downloaded: go env GOPROXY GOSUMDB",
   );
-  renameSync(temporary, target);
 }
 
-mkdirSync(out, { recursive: true });
-const targets = programs.flatMap((program) => architectures.map((arch) => [program, arch]));
-const wanted = fingerprint(goVersion());
-const built = existsSync(stampPath) ? readFileSync(stampPath, "utf8") : "";
-if (built === wanted && targets.every(([program, arch]) => existsSync(targetOf(program, arch)))) {
-  process.stderr.write("build-guest: up to date\n");
-} else {
-  for (const [program, arch] of targets) {
-    process.stderr.write(`build-guest: ${program} ${arch}\n`);
-    try {
-      build(program, arch);
-    } catch (error) {
-      fail(
-        `The build of "${program}" for "${arch}" failed with exit code ${error.status}`,
-        "See the lines above",
-      );
-    }
-  }
-  writeFileSync(stampPath, wanted);
+/** @param {readonly string[]} words of the command line */
+function wantedArchitectures(words) {
+  if (words.length === 0) return [hostArchitecture()];
+  if (words.includes("all")) return everyArchitecture();
+  const unknown = words.find((word) => !architectures.includes(word));
+  if (unknown === undefined) return words;
+  throw new ScriptFailure(
+    `There is no guest agent for "${unknown}": expected ${architectures.join(", ")} or all`,
+    "npm run build:guest -- all",
+  );
+}
+
+if (isMain(import.meta.url)) {
+  await runMain(async () => {
+    say(`build-guest: ${await buildGuest(wantedArchitectures(process.argv.slice(2)))}`);
+    return 0;
+  });
 }

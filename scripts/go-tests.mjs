@@ -1,7 +1,7 @@
 // @ts-check
 // The guest agent's own checks: `go vet`, then `go test -json` counted test by test.
 import { join } from "node:path";
-import { findGo } from "./find-go.mjs";
+import { ensureGo } from "./find-go.mjs";
 import { root, run, say } from "./steps.mjs";
 
 /**
@@ -11,13 +11,14 @@ import { root, run, say } from "./steps.mjs";
 
 /** Runs both and returns the counts; a failing `go vet` counts as one failed test. */
 export async function runGoTests() {
-  const go = findGo();
+  const { program, env } = await ensureGo();
   const cwd = join(root, "guest");
-  const vet = await run(go, ["vet", "./..."], { cwd });
+  const vet = await run(program, ["vet", "./..."], { cwd, env });
   if (vet !== 0) say("go vet failed");
   let text = "";
-  const status = await run(go, ["test", "-json", "./..."], {
+  const status = await run(program, ["test", "-json", "./..."], {
     cwd,
+    env,
     onStdout: (chunk) => {
       text += chunk;
     },

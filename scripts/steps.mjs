@@ -43,27 +43,32 @@ export async function step(name, work) {
  * @param {string} file
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, silent?: boolean,
- *           onStdout?: (chunk: Buffer) => void }} [options] `quiet` hides the output unless the
- *   program fails, `silent` always; `onStdout` receives standard output instead of the terminal
+ *           onStdout?: (chunk: Buffer) => void, onStderr?: (chunk: Buffer) => void }} [options] `quiet`
+ *   hides the output unless the program fails, `silent` always; `onStdout` and `onStderr` receive the
+ *   output instead of the terminal
  * @returns {Promise<number>} the exit code; 128 + number for a signal; 127 when it is not there
  */
 export function run(file, args, options = {}) {
   const quiet = options.quiet === true || options.silent === true;
   const pipeOut = quiet || options.onStdout !== undefined;
+  const pipeError = quiet || options.onStderr !== undefined;
   return new Promise((resolve) => {
     /** @type {Buffer[]} */
     const held = [];
     const child = spawn(file, args, {
       cwd: options.cwd ?? root,
       env: options.env ?? process.env,
-      stdio: ["ignore", pipeOut ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+      stdio: ["ignore", pipeOut ? "pipe" : "inherit", pipeError ? "pipe" : "inherit"],
     });
     const forward = passSignalsTo(child);
     child.stdout?.on("data", (chunk) => {
       if (options.onStdout === undefined) held.push(chunk);
       else options.onStdout(chunk);
     });
-    child.stderr?.on("data", (chunk) => held.push(chunk));
+    child.stderr?.on("data", (chunk) => {
+      if (options.onStderr === undefined) held.push(chunk);
+      else options.onStderr(chunk);
+    });
     child.once("error", () => {
       forward.stop();
       resolve(127);

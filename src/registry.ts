@@ -99,6 +99,6 @@ async function guestProgram(
     if (await isThere(path)) return path;
   }
   throw new MicroagentError("host_tool_missing", `The guest agent "${name}" is not built`, {
-    hint: "In a checkout: npm run build:guest. An installed package brings it along: install it again",
+    hint: `In a checkout: npm run build:guest -- ${goArch[arch]}. An installed package brings it along: install it again`,
   });
 }

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { findGo } from "../../scripts/find-go.mjs";
+import { ensureGo } from "../../scripts/find-go.mjs";
 import { resultsDir } from "../build-subject.mjs";
 import {
   boot,
@@ -29,11 +29,10 @@ export const names = { plain: "plain.test", splice: "splice.test", swap: "swap.t
 /** The server and everything that guests need to reach it. */
 export async function openWorld() {
   const folder = await mkdtemp(join(resultsDir, "net-"));
-  const go = { cwd: fileURLToPath(new URL(".", import.meta.url)) };
-  const env = { ...process.env, CGO_ENABLED: "0" };
-  await runProgram(findGo(), ["build", "-trimpath", "-o", join(folder, "netload"), "."], {
-    ...go,
-    env,
+  const go = await ensureGo();
+  await runProgram(go.program, ["build", "-trimpath", "-o", join(folder, "netload"), "."], {
+    cwd: fileURLToPath(new URL(".", import.meta.url)),
+    env: { ...go.env, CGO_ENABLED: "0" },
   });
   const rootFile = join(folder, "root.pem");
   const pairFile = join(folder, "pair.json");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ensureGo } from "../../scripts/find-go.mjs";
 import { type Op, withOp } from "../../src/base/op.ts";
 import { hostHandshake } from "../../src/channel/handshake.ts";
 import { Session } from "../../src/channel/session.ts";
@@ -16,7 +17,10 @@ const peer = () => join(dir, "peer");
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "microagent-yamux-"));
   const cwd = join(import.meta.dirname, "yamux-reference");
-  await promisify(execFile)("go", ["build", "-o", peer(), "."], { cwd });
+  const go = await ensureGo();
+  // As the guest agent is built, whose compiled packages are in Go's cache already.
+  const env = { ...go.env, CGO_ENABLED: "0" };
+  await promisify(execFile)(go.program, ["build", "-trimpath", "-o", peer(), "."], { cwd, env });
 }, 120_000);
 
 afterAll(async () => await rm(dir, { recursive: true, force: true }));

@@ -34,7 +34,7 @@ test("the tarball holds what a run needs, and nothing of the workshop", () => {
   ];
   expect(needed.filter((path) => !packed.includes(path))).toEqual([]);
   const workshop =
-    /^(test|src|supervisors|vitest-plugin|scripts|bench|node_modules|\.)|^(?!examples\/).*(?<!\.d)\.ts$|tsbuildinfo|\.map$/;
+    /^(test|src|supervisors|vitest-plugin|scripts|bench|node_modules|\.)|^(?!examples\/).*(?<!\.d)\.ts$|tsbuildinfo|\.(map|sources|sha256)$/;
   expect(packed.filter((path) => workshop.test(path))).toEqual([]);
 });
 

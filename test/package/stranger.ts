@@ -70,8 +70,7 @@ export async function makeStranger(): Promise<Stranger> {
       maxBuffer: 64 * 1024 * 1024,
     });
   try {
-    await exec(process.execPath, ["scripts/build-dist.mjs"], { cwd: root });
-    await exec("npm", ["pack", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
+    await exec("npm", ["pack", "--pack-destination", dir], { cwd: root });
     const name = (await readdir(dir)).find((entry) => entry.endsWith(".tgz")) ?? "";
     const tarball = join(dir, name);
     const { stdout } = await exec("tar", ["-tzf", tarball]);
