@@ -58,7 +58,7 @@ export async function ensureGo(host = thisHost) {
 }
 
 /** Where Go is on this host: on PATH, and where its own archive is unpacked by convention. */
-function goPrograms() {
+export function goPrograms() {
   const onPath = findProgram("go");
   const conventional = "/usr/local/go/bin/go";
   const programs = onPath === null ? [] : [onPath];

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { printedGo } from "./go-version.mjs";
-import { run, ScriptFailure, say } from "./steps.mjs";
+import { isAlive, run, ScriptFailure, say } from "./steps.mjs";
 
 /** Go's name of a processor, by node's. */
 const goArchitectures = { x64: "amd64", arm64: "arm64" };
@@ -106,16 +106,6 @@ async function removeLeftovers(folder) {
     const pid = /^download\.(\d+)/.exec(name)?.[1];
     if (pid === undefined || isAlive(Number(pid))) continue;
     await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-/** @param {number} pid */
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
   }
 }
 

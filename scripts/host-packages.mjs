@@ -71,7 +71,8 @@ export async function installHostPackages(pieces) {
   const missing = pieces.filter((piece) => !isThere(piece));
   if (missing.length === 0) return "all there";
   const names = missing.map((piece) => piece.package);
-  const byHand = `sudo apt-get install ${names.join(" ")}`;
+  const update = hasPackageLists() ? "" : "sudo apt-get update && ";
+  const byHand = `${update}sudo apt-get install --no-install-recommends ${names.join(" ")}`;
   for (const piece of missing) say(`  missing: ${piece.package} (${piece.use})`);
   if (findProgram("apt-get") === null) {
     throw new ScriptFailure(
@@ -86,7 +87,7 @@ export async function installHostPackages(pieces) {
       byHand,
     );
   }
-  if (!hasPackageLists()) await apt(prefix, ["update"], `sudo apt-get update && ${byHand}`);
+  if (!hasPackageLists()) await apt(prefix, ["update"], byHand);
   await apt(prefix, ["install", "--yes", "--no-install-recommends", ...names], byHand);
   const still = missing.filter((piece) => !isThere(piece));
   if (still.length > 0) {
