@@ -17,7 +17,11 @@ import { prepareVitestHosts } from "./vitest-hosts.mjs";
 /** The compiled command line, absolute. */
 export const cli = join(root, "dist", "src", "cli", "main.js");
 
-/** @param {{ tests: boolean }} want */
+/**
+ * What running machines needs; with `tests`, the host packages of the test suite as well.
+ *
+ * @param {{ tests: boolean }} want
+ */
 export async function bootstrap(want) {
   await step("dependencies", installDependencies);
   await step("host packages", () =>
@@ -26,9 +30,16 @@ export async function bootstrap(want) {
   await step("guest agent", () => buildGuest([hostArchitecture()]));
   await step("compile", buildDist);
   await step("kernel", installKernel);
-  if (!want.tests) return;
-  await step("guest agents of every architecture", () => buildGuest(everyArchitecture()));
+}
+
+/** What the tests need besides, and the quick ones and Go's can do without. */
+export async function prepareKernels() {
   await step("both kernels", bothKernels);
+}
+
+/** What the tests need besides, from the first one on. */
+export async function prepareTests() {
+  await step("guest agents of every architecture", () => buildGuest(everyArchitecture()));
   await step("both majors of Vitest", prepareVitestHosts);
 }
 
@@ -45,7 +56,7 @@ async function bothKernels() {
     await mustRun(process.execPath, [cli, "kernel", "install"]);
   }
   // Does nothing when the kernel of this version's configuration is built already.
-  await mustRun(process.execPath, [cli, "kernel", "build"]);
+  await mustRun(process.execPath, [cli, "kernel", "build"], { quiet: true });
   return "there";
 }
 
@@ -68,7 +79,9 @@ async function hasKernel(wanted) {
 
 if (isMain(import.meta.url)) {
   await runMain(async () => {
-    await bootstrap({ tests: process.argv.includes("--tests") });
+    const tests = process.argv.includes("--tests");
+    await bootstrap({ tests });
+    if (tests) await Promise.all([prepareKernels(), prepareTests()]);
     return 0;
   });
 }

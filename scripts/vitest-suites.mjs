@@ -19,16 +19,18 @@ export const suites = ["unit", "contract", "sim", "tidy", "package", "real"];
  */
 
 /**
- * Runs all suites, or the named folders; one that ran no test, and a file that could not be loaded, counts as failed.
+ * Runs suites, or folders below them; one that ran no test, and a file that could not be loaded, counts as failed.
  *
- * @param {readonly string[]} [folders] @param {Readonly<Record<string, string>>} [env] besides this process's
+ * @param {readonly string[]} parts paths below `test/`
+ * @param {Readonly<Record<string, string>>} [env] besides this process's
  */
-export async function runVitest(folders = [], env = {}) {
+export async function runVitest(parts, env = {}) {
   const folder = await mkdtemp(join(tmpdir(), "microagent-report-"));
   try {
     const report = join(folder, "vitest.json");
     const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const folders = parts.map((part) => `test/${part}/`);
     const words = [vitest, "run", ...folders, ...reporters];
     const status = await run(process.execPath, words, { env: { ...process.env, ...env } });
     const text = await readFile(report, "utf8").catch(() => null);
@@ -36,10 +38,26 @@ export async function runVitest(folders = [], env = {}) {
       say("Vitest ended without a report");
       return { passed: 0, failed: 1, skipped: 0 };
     }
-    const expected = folders.length === 0 ? suites : [...new Set(folders.map(suiteOf))];
-    return countReport(JSON.parse(text), status, expected);
+    sayShares(JSON.parse(text));
+    return countReport(JSON.parse(text), status, [...new Set(folders.map(suiteOf))]);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const sharesMax = 12;
+
+/**
+ * Names the files that took longest.
+ *
+ * @param {{ testResults: { name: string, startTime: number, endTime: number }[] }} report
+ */
+function sayShares({ testResults }) {
+  const files = testResults
+    .map(({ name, startTime, endTime }) => ({ name, seconds: (endTime - startTime) / 1000 }))
+    .sort((a, b) => b.seconds - a.seconds);
+  for (const { name, seconds } of files.slice(0, sharesMax)) {
+    say(`${seconds.toFixed(1).padStart(7)} s ${relative(root, name)}`);
   }
 }
 
