@@ -26,6 +26,7 @@ const programs = {
   setpriv: "util-linux",
   git: "git",
 };
+const usage = "npm run bare -- [--only quickstart|test] [--user root|user] [--keep]";
 /** The packages of a run of the machines, then those of the tests. */
 const installationsMax = 2;
 
@@ -118,8 +119,6 @@ function flags(args) {
   );
   return { only: values.only, user: values.user, keep: values.keep === true };
 }
-
-const usage = "npm run bare -- [--only quickstart|test] [--user root|user] [--keep]";
 
 /** @param {string} flag @param {string | undefined} value @param {string[]} known */
 function expectOneOf(flag, value, known) {
