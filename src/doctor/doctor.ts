@@ -1,9 +1,10 @@
 import { access, constants, statfs } from "node:fs/promises";
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import type { Op } from "../base/op.ts";
 import { hostEnvironment } from "../host/environment.ts";
 import { fileError } from "../host/file-error.ts";
 import { findTool, packageOf } from "../host/find-tool.ts";
+import { groupName, processorLimit } from "../host/group-limits.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
 import type { Engine, SupervisorChoice } from "../workspace/engine.ts";
@@ -57,10 +58,27 @@ function checkNode(): Check {
 }
 
 function checkMemory(): Check {
-  const mib = Math.floor(totalmem() / (1024 * 1024));
-  return mib >= memoryMibMin
-    ? passed("memory", "core", `${mib} MiB of memory, ${hostEnvironment.cpuCount} CPUs`)
-    : missing("memory", "safety", `${mib} MiB of memory, wanted ${memoryMibMin} or more`, null);
+  const { memoryMib, cpuCount } = hostEnvironment;
+  const found = sayMemory();
+  return memoryMib >= memoryMibMin
+    ? passed("memory", "core", `${found}, ${cpuCount} CPUs${sayProcessors()}`)
+    : missing("memory", "safety", `${found}, expected ${memoryMibMin} or more`, null);
+}
+
+function sayMemory(): string {
+  const { memoryMib, memoryLimitedBy } = hostEnvironment;
+  const hostMib = Math.floor(totalmem() / 1024 ** 2);
+  return memoryLimitedBy === null
+    ? `${memoryMib} MiB of memory`
+    : `${memoryMib} MiB of memory (limit of ${memoryLimitedBy}; the host has ${hostMib} MiB)`;
+}
+
+function sayProcessors(): string {
+  const limit = processorLimit();
+  const hostCount = availableParallelism();
+  return limit === null || limit.value >= hostCount
+    ? ""
+    : ` (limit of ${groupName(limit.group)}: ${Number(limit.value.toFixed(2))}; the host has ${hostCount})`;
 }
 
 async function checkState(engine: Engine): Promise<Check> {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { availableParallelism, totalmem, userInfo } from "node:os";
 import { MicroagentError } from "../base/errors.ts";
+import { boundMemoryMib, boundProcessors, groupName, memoryLimit } from "./group-limits.ts";
 
 /** What the rest of the product may know about the process it runs in. */
 export interface HostEnvironment {
@@ -17,9 +18,12 @@ export interface HostEnvironment {
   /** Identity of the pid name space, null where there is none: a pid means nothing outside it. */
   readonly pidNamespace: string | null;
   readonly pid: number;
+  /** Processors that processes of ours may use, within the limits of their control groups. */
   readonly cpuCount: number;
-  /** Memory that processes of ours may use altogether, swap not counted. */
+  /** Memory that processes of ours may use altogether, within the same limits; swap not counted. */
   readonly memoryMib: number;
+  /** Which control group leaves less of it than the hardware has, such as "this container"; else null. */
+  readonly memoryLimitedBy: string | null;
   /** Absolute path of the Node program that runs us. */
   readonly nodePath: string;
 }
@@ -47,12 +51,15 @@ export const hostEnvironment: HostEnvironment = {
   bootId: readText("/proc/sys/kernel/random/boot_id"),
   pidNamespace: readPidNamespace(),
   pid: process.pid,
-  cpuCount: availableParallelism(),
+  get cpuCount() {
+    return boundProcessors(availableParallelism());
+  },
   get memoryMib() {
-    // A limit on our control group, where there is one, is below what the machine has.
-    const allowed = process.constrainedMemory();
-    const bytes = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
-    return Math.floor(bytes / 1024 ** 2);
+    return boundMemoryMib(totalmem());
+  },
+  get memoryLimitedBy() {
+    const limit = memoryLimit();
+    return limit === null || limit.value >= totalmem() ? null : groupName(limit.group);
   },
   nodePath: process.execPath,
 };

@@ -189,5 +189,21 @@ export type MachineExit =
       readonly exitCode: number | null;
       readonly consoleTail: string;
     }
-  /** Somebody else killed the VMM. */
-  | { readonly kind: "killed"; readonly signal: string; readonly consoleTail: string };
+  /** Somebody else killed the VMM, or the kernel did because memory ran out. */
+  | {
+      readonly kind: "killed";
+      readonly signal: string;
+      /** What the kernel's counters say about memory; null when they say nothing. */
+      readonly outOfMemory: OutOfMemory | null;
+      readonly consoleTail: string;
+    };
+
+export interface OutOfMemory {
+  /** One sentence without its period, such as "The kernel killed the VMM process: ...". */
+  readonly sentence: string;
+  readonly hint: string;
+  /** The limit that was reached, null when the whole host had no memory left. */
+  readonly limitMib: number | null;
+  /** False when the kernel may have counted the end of another process. */
+  readonly certain: boolean;
+}

@@ -8,6 +8,8 @@ import { specError } from "../spec/problem.ts";
 interface HostRoom {
   readonly cpuCount: number;
   readonly memoryMib: number;
+  /** Which control group leaves less than the hardware has, null where none does. */
+  readonly memoryLimitedBy: string | null;
 }
 
 /**
@@ -23,7 +25,9 @@ export function checkHostRoom(plan: RunPlan, host: HostRoom = hostEnvironment): 
     throw refusal(plan, "resources.cpuCount", "--cpus", why);
   }
   if (memoryMib > host.memoryMib) {
-    const why = `${memoryMib} MiB of memory are more than this host has: wanted at most ${host.memoryMib}`;
+    const there =
+      host.memoryLimitedBy === null ? "this host has" : `the limit of ${host.memoryLimitedBy}`;
+    const why = `${memoryMib} MiB of memory are more than ${there}: wanted at most ${host.memoryMib}`;
     throw refusal(plan, "resources.memoryMiB", "--memory", why);
   }
 }

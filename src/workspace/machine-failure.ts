@@ -24,11 +24,16 @@ export async function explainFailure(
 /** The error for a machine that ended while it was needed. */
 export function machineEnded(exit: MachineExit, doing: string, cause?: unknown): MicroagentError {
   const [code, sentence] = describe(exit);
+  const memory = exit.kind === "killed" ? exit.outOfMemory : null;
   return new MicroagentError(code, `${sentence} while ${doing}`, {
     cause,
     step: doing,
-    hint: consoleHint(exit.consoleTail),
-    details: { exit: exit.kind, consoleTail: lastLines(exit.consoleTail, 20) },
+    hint: memory?.hint ?? consoleHint(exit.consoleTail),
+    details: {
+      exit: exit.kind,
+      consoleTail: lastLines(exit.consoleTail, 20),
+      ...(memory === null ? {} : { outOfMemory: true, limitMib: memory.limitMib }),
+    },
   });
 }
 
@@ -39,7 +44,10 @@ function describe(exit: MachineExit): [ErrorCode, string] {
     case "guest-shutdown":
       return ["guest_powered_off", "The guest powered itself off"];
     case "killed":
-      return ["machine_killed", `Somebody killed the VMM process with ${exit.signal}`];
+      return [
+        "machine_killed",
+        exit.outOfMemory?.sentence ?? `Somebody killed the VMM process with ${exit.signal}`,
+      ];
     case "crashed":
       return exit.consoleTail.includes("Kernel panic")
         ? ["guest_crashed", `The guest kernel crashed (${exit.detail})`]

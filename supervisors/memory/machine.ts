@@ -14,7 +14,7 @@ type Ending =
   | { readonly kind: "requested"; readonly reason: string }
   | { readonly kind: "guest-shutdown" }
   | { readonly kind: "crashed"; readonly detail: string; readonly exitCode: number | null }
-  | { readonly kind: "killed"; readonly signal: string };
+  | { readonly kind: "killed"; readonly signal: string; readonly outOfMemory: null };
 
 /** Starts a guest in this process and gives it the manners of a machine. `vmm_failed` by fault. */
 export async function startMemoryMachine(
@@ -63,7 +63,7 @@ export async function startMemoryMachine(
   const link = new FreezableLink(guest.hostLink, () => {
     end({ kind: "crashed", detail: "The guest is gone", exitCode: null });
   });
-  const killedBy = (signal: string) => end({ kind: "killed", signal });
+  const killedBy = (signal: string) => end({ kind: "killed", signal, outOfMemory: null });
   const untrack = control.track({ name: plan.name, panic, killedBy });
   const cancelFault = schedule(op, fault, panic, killedBy);
   void guest.poweredOff.then(() => {

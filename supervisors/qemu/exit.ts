@@ -1,4 +1,4 @@
-import type { MachineExit } from "../../src/supervisor/port.ts";
+import type { MachineExit, OutOfMemory } from "../../src/supervisor/port.ts";
 
 /** Everything known about a QEMU that has ended. */
 export interface ExitFacts {
@@ -9,6 +9,8 @@ export interface ExitFacts {
   readonly shutdownReason: string | null;
   readonly consoleTail: string;
   readonly stderr: string;
+  /** What the kernel's counters say about memory since the machine started. */
+  readonly outOfMemory: OutOfMemory | null;
 }
 
 /** Why a machine ended. A crash that came before our own kill stays a crash. */
@@ -27,9 +29,15 @@ export function classifyExit(facts: ExitFacts): MachineExit {
   if (signal === "SIGABRT" || signal === "SIGSEGV" || signal === "SIGBUS" || signal === "SIGSYS") {
     return { kind: "crashed", detail: ownWords(facts), exitCode: null, consoleTail };
   }
-  if (signal !== null) return { kind: "killed", signal, consoleTail };
+  if (signal !== null) {
+    // The kernel kills for memory with this signal only.
+    const outOfMemory = signal === "SIGKILL" ? facts.outOfMemory : null;
+    return { kind: "killed", signal, outOfMemory, consoleTail };
+  }
   // QEMU turns a termination signal into an orderly end of its own.
-  if (shutdownReason === "host-signal") return { kind: "killed", signal: "SIGTERM", consoleTail };
+  if (shutdownReason === "host-signal") {
+    return { kind: "killed", signal: "SIGTERM", outOfMemory: null, consoleTail };
+  }
   if (code !== 0) return { kind: "crashed", detail: ownWords(facts), exitCode: code, consoleTail };
   return { kind: "guest-shutdown", consoleTail };
 }

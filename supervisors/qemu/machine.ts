@@ -3,9 +3,16 @@ import type { Duplex, Readable } from "node:stream";
 import { MicroagentError } from "../../src/base/errors.ts";
 import type { Clock, Op } from "../../src/base/op.ts";
 import { fileError } from "../../src/host/file-error.ts";
+import {
+  type MemoryKillMark,
+  markMemoryKills,
+  memoryKillHint,
+  memoryKillSince,
+  sayMemoryKill,
+} from "../../src/host/memory-kill.ts";
 import { type ChildExit, type ChildHandle, spawnChild } from "../../src/host/spawn-child.ts";
 import { captureConsole } from "../../src/supervisor/console.ts";
-import type { Machine, MachineExit } from "../../src/supervisor/port.ts";
+import type { Machine, MachineExit, OutOfMemory } from "../../src/supervisor/port.ts";
 import { type Control, openControl } from "./control.ts";
 import { DiskChain, virtualSize } from "./disk-chain.ts";
 import { classifyExit, complaint } from "./exit.ts";
@@ -31,6 +38,7 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
   await makeOverlays(plan);
   const state = await openState(plan);
   const console = await captureConsole(plan.consolePath);
+  const memoryKills = markMemoryKills();
   const child = await spawnChild({
     file: plan.file,
     args: plan.args,
@@ -71,6 +79,7 @@ export async function startQemu(op: Op, plan: QemuPlan): Promise<Machine> {
       shutdownReason: control.shutdownReason(),
       consoleTail: console.tail(),
       stderr: stderr.text(),
+      outOfMemory: outOfMemorySince(memoryKills),
     });
   });
 
@@ -142,6 +151,14 @@ async function openState(plan: QemuPlan): Promise<FileHandle | null> {
   }
 }
 
+function outOfMemorySince(mark: MemoryKillMark): OutOfMemory | null {
+  const found = memoryKillSince(mark);
+  if (found === null) return null;
+  const { limitMib, certain } = found;
+  const sentence = sayMemoryKill("the VMM process", found);
+  return { sentence, hint: memoryKillHint(found), limitMib, certain };
+}
+
 function unfit(words: string | null, cause: unknown): MicroagentError {
   const said = words ?? (cause instanceof Error ? cause.message : String(cause));
   return new MicroagentError("vmm_failed", `QEMU cannot start from the saved machine: ${said}`, {
@@ -163,9 +180,13 @@ async function running(
     exit,
   ]);
   if (early === null) return;
-  const detail = complaint(stderr()) ?? (early.kind === "crashed" ? early.detail : early.kind);
+  const memory = early.kind === "killed" ? early.outOfMemory : null;
+  const detail =
+    memory?.sentence ??
+    complaint(stderr()) ??
+    (early.kind === "crashed" ? early.detail : early.kind);
   throw new MicroagentError("vmm_failed", `QEMU ended right after its start: ${detail}`, {
-    hint: "See what QEMU can do on this host with: microagent doctor",
+    hint: memory?.hint ?? "See what QEMU can do on this host with: microagent doctor",
     details: { exit: early.kind, stderr: stderr() },
   });
 }

@@ -109,5 +109,6 @@ async function explain(op: Op, machine: Machine | null, error: unknown): Promise
   }
   const exit = machine === null ? null : await Promise.race([machine.exit, op.sleep(exitWaitMs)]);
   if (exit?.kind === "crashed") return exit.detail;
+  if (exit?.kind === "killed" && exit.outOfMemory !== null) return exit.outOfMemory.sentence;
   return error instanceof Error ? error.message : String(error);
 }

@@ -110,7 +110,7 @@ async function endingOf(machine: Machine): Promise<string> {
     case "crashed":
       return `crashed: ${exit.detail}`;
     case "killed":
-      return `was killed with ${exit.signal}`;
+      return exit.outOfMemory?.sentence ?? `was killed with ${exit.signal}`;
   }
 }
 

@@ -217,10 +217,16 @@ export class Waits implements WaitFor {
     const machine = workspace();
     // The end of the machine ends the wait, also one that asks nothing of it.
     const ended = machine.exit.then((exit): never => {
+      const memory = exit.kind === "killed" ? exit.outOfMemory : null;
+      const code = memory === null ? "guest_powered_off" : "machine_killed";
+      const how = memory === null ? exit.kind : memory.sentence;
       throw new MicroagentError(
-        exit.kind === "requested" ? "closed" : "guest_powered_off",
-        `${failed}: machine "${name}" ended (${exit.kind}) while it was waited for`,
-        { hint: consoleHint(exit.consoleTail), details: { exit: exit.kind, seen } },
+        exit.kind === "requested" ? "closed" : code,
+        `${failed}: machine "${name}" ended (${how}) while it was waited for`,
+        {
+          hint: memory?.hint ?? consoleHint(exit.consoleTail),
+          details: { exit: exit.kind, seen },
+        },
       );
     });
     ended.catch(() => {});

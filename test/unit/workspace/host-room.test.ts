@@ -4,7 +4,7 @@ import { parseSpec } from "../../../src/spec/load.ts";
 import { mergeSpec } from "../../../src/spec/merge.ts";
 import { checkHostRoom } from "../../../src/workspace/host-room.ts";
 
-const host = { cpuCount: 2, memoryMib: 2048 };
+const host = { cpuCount: 2, memoryMib: 2048, memoryLimitedBy: null };
 
 function checked(flags: Flags, spec?: string): () => void {
   const file = spec === undefined ? null : parseSpec(spec, "agent.yaml", "/");
@@ -41,5 +41,13 @@ test("a field of the spec is refused at its place", () => {
       code: "spec_invalid",
       message: expect.stringContaining("agent.yaml:2:13: 65 virtual CPUs"),
     }),
+  );
+});
+
+test("a limit that is not the hardware's is named", () => {
+  const limited = { ...host, memoryLimitedBy: "this container" };
+  const plan = mergeSpec({ flags: { memory: "4096" }, file: null, surface: "run", cwd: "/" });
+  expect(() => checkHostRoom(plan, limited)).toThrow(
+    "Flag --memory: 4096 MiB of memory are more than the limit of this container: wanted at most 2048",
   );
 });

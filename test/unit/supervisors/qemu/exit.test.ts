@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { classifyExit, complaint, type ExitFacts } from "../../../../supervisors/qemu/exit.ts";
 
+const outOfMemory = {
+  sentence: "The kernel killed the VMM process: the host had no memory left",
+  hint: "Run fewer machines",
+  limitMib: null,
+  certain: true,
+};
+
 const panicTail = "ok\r\n[ 1.0] Kernel panic - not syncing: VFS: no root\r\n[ 1.1] CPU: 0\r\n";
 
 function classify(facts: Partial<ExitFacts>) {
@@ -11,6 +18,7 @@ function classify(facts: Partial<ExitFacts>) {
     shutdownReason: null,
     consoleTail: "",
     stderr: "",
+    outOfMemory: null,
     ...facts,
   });
 }
@@ -42,6 +50,21 @@ describe("classifyExit", () => {
       "a panic just before our kill",
       { requested: "late", shutdownReason: "guest-reset", consoleTail: panicTail },
       { kind: "crashed" },
+    ],
+    [
+      "the kernel's kill for memory",
+      { code: null, signal: "SIGKILL", outOfMemory },
+      { kind: "killed", signal: "SIGKILL", outOfMemory },
+    ],
+    [
+      "somebody's other signal while the kernel killed something else",
+      { code: null, signal: "SIGTERM", outOfMemory },
+      { kind: "killed", signal: "SIGTERM", outOfMemory: null },
+    ],
+    [
+      "our own kill while the kernel killed something else",
+      { requested: "done", code: null, signal: "SIGKILL", outOfMemory },
+      { kind: "requested", reason: "done" },
     ],
     ["somebody's kill", { code: null, signal: "SIGKILL" }, { kind: "killed", signal: "SIGKILL" }],
     [
