@@ -32,6 +32,7 @@ export const egressSignals = [
   "denied",
   "direct-ip-no-sni",
   "name-destination-mismatch",
+  "malformed-name",
   "quic-udp443",
   "foreign-resolver",
   "resolver-denied",
@@ -60,6 +61,8 @@ export interface AuditEvent {
   readonly operation_id?: string | undefined;
   readonly bytes_sent?: number | undefined;
   readonly bytes_received?: number | undefined;
+  /** The entry of a list that would have let through what was denied; "" when none would. Left out: the line itself says it. */
+  readonly allow_with?: string | undefined;
   /** How often, where one line stands for several. */
   readonly count?: number | undefined;
   /** A model that answered, as its provider names it, and the tokens that the provider counted. */

@@ -21,6 +21,7 @@ export function auditLine(
     unlisted: event.unlisted ?? false,
     internal: event.internal ?? false,
     signal: event.signal,
+    ...(event.allow_with === undefined ? {} : { allow_with: printable(event.allow_with, 320) }),
     ...numbersOf(event),
     ...usageOf(event),
   };

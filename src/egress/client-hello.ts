@@ -1,5 +1,5 @@
 import { parseAddress } from "./address.ts";
-import { canonicalName } from "./host-rule.ts";
+import { wireName } from "./wire-name.ts";
 
 /** What the first bytes of a connection say, read as TLS. */
 export type HelloReading =
@@ -60,7 +60,7 @@ function readServerName(content: Reader): string | null | undefined {
   const text = Buffer.from(list.take(list.u16())).toString("latin1");
   const cutOff = content.cutOff || list.cutOff;
   if (cutOff || type !== 0 || list.left > 0 || content.left > 0) return undefined;
-  return parseAddress(text) === null ? (canonicalName(text) ?? undefined) : null;
+  return parseAddress(text) === null ? (wireName(text) ?? undefined) : null;
 }
 
 /** The content of the handshake records at the start; what is not a whole record is left out. */

@@ -16,9 +16,9 @@ import {
 } from "./dns-message.ts";
 import { addressRecord } from "./dns-records.ts";
 import type { Gate } from "./gate.ts";
-import { canonicalName } from "./host-rule.ts";
 import type { Resolution } from "./resolver.ts";
 import { isReverseName, reversedAddress } from "./reverse-name.ts";
+import { wireName } from "./wire-name.ts";
 
 const internetClass = 1;
 /** Transfers of zones and "everything": no program needs them of a resolver. */
@@ -72,13 +72,13 @@ export class DnsServer {
     const { question } = query;
     if (question === null) return { code: dnsCode.malformed, records: [] };
     const { type } = question;
-    const name = canonicalName(question.name);
+    const name = wireName(question.name);
     if (question.class !== internetClass || refusedTypes.has(type)) {
       this.#deny(question.name, type, "no such question is passed on", "resolver-denied", asked);
       return refused;
     }
     if (name === null) {
-      this.#deny(question.name, type, "no host can be named so", "resolver-denied", asked);
+      this.#deny(question.name, type, "no host can be named so", "malformed-name", asked);
       return { code: dnsCode.noSuchName, records: [] };
     }
     const { mode, lists } = this.#gate;

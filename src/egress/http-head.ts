@@ -1,5 +1,5 @@
 import { parseAddress } from "./address.ts";
-import { canonicalName } from "./host-rule.ts";
+import { wireName } from "./wire-name.ts";
 
 /** Who a request is for: a canonical name, or an address in its one spelling. */
 export interface Authority {
@@ -106,7 +106,7 @@ export function parseAuthority(text: string): Authority | null {
   if (port !== null && (port < 1 || port > 65535)) return null;
   const address = parseAddress(host);
   if (address !== null) return { host: address.text, port };
-  const name = parts[1] === undefined ? canonicalName(host) : null;
+  const name = parts[1] === undefined ? wireName(host) : null;
   return name === null ? null : { host: name, port };
 }
 

@@ -53,7 +53,7 @@ export const isHostPort: Check = (value) => {
 
 /** What an entry of an egress list may be, for errors. */
 export const wantedEgressHost =
-  'a host such as "api.example.com", ".example.com" or "api.example.com:443"';
+  'a host such as "api.example.com", ".example.com", "api.example.com:443" or "ftp.example.com:40000-40010"';
 
 /** An entry of an egress list: a host, every host below `.suffix`, or an address; with a port or not. */
 export const isEgressHost: Check = (value) => {
@@ -69,12 +69,19 @@ export const isEgressHost: Check = (value) => {
   }
   if (isIpv4(value) || isIpv6(value)) return null;
   if (value.includes("/")) return { why: "has a slash", hint: "Addresses are listed one by one" };
-  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(value);
+  const odd = /[#?\\%@\s]/u.exec(value)?.[0];
+  if (odd !== undefined) {
+    const why = odd.trim() === "" ? "has a blank" : `has a "${odd}"`;
+    return { why, hint: "Write the host name alone, without user, path or fragment" };
+  }
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5})(?:-(\d{1,5}))?)?$/.exec(value);
   if (match === null) return {};
-  const [, six, name = "", port] = match;
-  if (port !== undefined && !(+port >= 1 && +port <= 65535)) {
+  const [, six, name = "", first, last] = match;
+  if ([first, last].some((port) => port !== undefined && !(+port >= 1 && +port <= 65535))) {
     return { why: "has a port outside 1 to 65535" };
   }
+  if (last !== undefined && +last <= +(first ?? 0))
+    return { why: "has its ports in the wrong order" };
   if (six !== undefined) return isIpv6(six) ? null : {};
   return isIpv4(name) || isDomain(asciiName(name.replace(/^\./, ""))) ? null : {};
 };
@@ -83,6 +90,8 @@ export const isEgressHost: Check = (value) => {
 export function asciiName(name: string): string {
   // A last label that is a number makes it an address in disguise, such as 127.1 or 0x7f.1.
   if (/(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(name)) return "";
+  // The conversion reads a URL's host: it would decode these, or cut off what follows.
+  if (/[#?/\\%@\s]/u.test(name)) return "";
   // The conversion refuses underscores, which names of services have.
   return /^[\x21-\x7e]+$/.test(name) ? name : domainToASCII(name);
 }

@@ -62,7 +62,9 @@ const isHttpsUrl: Check = (value) => {
 };
 
 const isDomain: Check = (value) =>
-  isEgressHost(value) ?? (/^[\d.:[\]]+$/.test(value) ? { why: "is an address" } : null);
+  isEgressHost(value) ??
+  (/^[\d.:[\]]+$/.test(value) ? { why: "is an address" } : null) ??
+  (/:\d+-\d+$/.test(value) ? { why: "has a range of ports" } : null);
 
 function checked(field: string, check?: Check) {
   return text({ doc: field, wanted: wantedInSwap[field] ?? "a text" }, check);

@@ -18,6 +18,10 @@ test.each([
   [".example.com", "badexample.com", 80, false],
   ["api.example.com:8443", "api.example.com", 8443, true],
   ["api.example.com:8443", "api.example.com", 443, false],
+  ["ftp.example:40000-40010", "ftp.example", 40_000, true],
+  ["ftp.example:40000-40010", "ftp.example", 40_010, true],
+  ["ftp.example:40000-40010", "ftp.example", 40_011, false],
+  [".example:1-3", "a.example", 2, true],
   ["bücher.example", "xn--bcher-kva.example", 443, true],
   ["_dmarc.example.com", "_dmarc.example.com", 443, true],
 ])("rule %s and name %s:%s: %s", (rule, name, port, listed) => {
@@ -47,8 +51,22 @@ test.each([
   "[1.2.3.4",
   "127.1",
   "-x.y",
+  "good.test#.evil.test",
+  "good.test?.evil.test",
+  "good.test/x",
+  "good.test\\x",
+  "good%2etest",
+  "user@good.test",
+  " good.test",
+  "good.test\t",
+  "good\u00a0.test",
+  "good.test\uff0fx",
+  "good.test:5-4",
+  "good.test:5-5",
+  "good.test:5-70000",
+  "good.test:5-",
 ])("%j is refused with a sentence", (text) => {
-  expect(parseHostRule(text)).toMatch(/^Host ".*" .*wanted/);
+  expect(parseHostRule(text)).toMatch(/^Host ".*" .*expected/);
 });
 
 test("names that are addresses in disguise are no names", () => {
