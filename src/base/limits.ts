@@ -46,8 +46,10 @@ export const limits = {
     udpIdleMs: 120_000,
     /** How long a guest may take between two questions of one DNS connection. */
     dnsIdleMs: 30_000,
-    /** From the first byte of a connection until it must have said what it is. */
+    /** From the first byte of a connection until what says nothing about itself is let through, where it may be. */
     firstBytesMs: 2_000,
+    /** The same until a request or a ClientHello that has begun must have ended: people type them too. */
+    firstHeadMs: 10_000,
     /** Datagrams on their way to the guest; more are dropped, as a network would. */
     datagramBytesMax: 256 * KiB,
   },

@@ -1,6 +1,5 @@
 import { parseAddress } from "./address.ts";
 import { type AddressClass, classify } from "./address-class.ts";
-import { askedOfProxy } from "./agreement.ts";
 import type { AuditEventName, AuditRecord, EgressSignal } from "./audit-event.ts";
 import { parseHostRule } from "./host-rule.ts";
 import { isReverseName } from "./reverse-name.ts";
@@ -31,10 +30,10 @@ const noOwn: ReadonlySet<string> = new Set();
  * web's, or an address with its port. Null where no entry would.
  */
 export function allowableBy(record: AuditRecord): string | null {
-  const { event, signal, host, dst, reason } = record;
-  if (!listable.has(event) || signal === undefined || !changeable.has(signal)) return null;
-  const entry =
-    event === "egress_dns_deny" || reason.startsWith(askedOfProxy) ? host : entryOf(host, dst);
+  const { event, signal, host, dst, allow_with: said } = record;
+  if (!listable.has(event) || said === "") return null;
+  if (said === undefined && (signal === undefined || !changeable.has(signal))) return null;
+  const entry = said ?? (event === "egress_dns_deny" ? host : entryOf(host, dst));
   if (entry === null || isReverseName(entry)) return null;
   const rule = parseHostRule(entry);
   if (typeof rule === "string") return null;

@@ -24,6 +24,8 @@ export type Verdict =
       readonly unlisted: boolean;
       /** Names of which the flow must say one; null: it may say anything. */
       readonly mustName: readonly string[] | null;
+      /** A rule names the port of one of them: the flow may speak any protocol. */
+      readonly anyProtocol: boolean;
     }
   | Denial;
 
@@ -35,6 +37,8 @@ export interface Denial {
   readonly unlisted: boolean;
   /** Only this host itself can be meant: not even an unfiltered guest goes there. */
   readonly loop: boolean;
+  /** The entry of a list that would allow it, "" when none would; left out where the destination says it. */
+  readonly allowWith?: string;
 }
 
 /** Places that a name can never stand for, whoever listed the name: a resolver that lies could say them. */
@@ -62,8 +66,9 @@ export function decideFlow(mode: EgressMode, lists: HostLists, to: Destination):
     internal,
     unlisted,
     mustName,
+    anyProtocol: mustName?.some((name) => lists.namesPort(name, port)) ?? false,
   });
-  const deny = (reason: string, signal: EgressSignal, loop = false): Verdict => ({
+  const deny = (reason: string, signal: EgressSignal, loop = false): Denial => ({
     allowed: false,
     reason,
     signal,
@@ -89,7 +94,11 @@ export function decideFlow(mode: EgressMode, lists: HostLists, to: Destination):
     }
     if (listedNames.length > 0) return allow("the name is listed", listedNames);
     const named = names.at(-1);
-    if (named !== undefined) return deny(`"${named}" is not listed`, "denied");
+    if (named !== undefined) {
+      const verdict = deny(notListed(lists, named), "denied");
+      // The address that stands for a mapped host says nothing about what a list could hold.
+      return standIn ? { ...verdict, allowWith: allowEntry(named, port) } : verdict;
+    }
     const text = endpointText(address, port);
     return deny(`${text} is not listed, nor an answer for a listed name`, "direct-ip-no-sni");
   }
@@ -100,8 +109,15 @@ export function decideFlow(mode: EgressMode, lists: HostLists, to: Destination):
 export function decideName(mode: EgressMode, lists: HostLists, name: string): Verdict {
   const unlisted = !lists.name(name, null);
   const base = { internal: false, unlisted };
+  const allowed = (reason: string): Verdict => ({
+    allowed: true,
+    reason,
+    mustName: null,
+    anyProtocol: false,
+    ...base,
+  });
   if (mode !== "strict") {
-    return { allowed: true, reason: "names are resolved", mustName: null, ...base };
+    return allowed("names are resolved");
   }
   const deny = (reason: string, signal: EgressSignal): Verdict => ({
     allowed: false,
@@ -114,7 +130,18 @@ export function decideName(mode: EgressMode, lists: HostLists, name: string): Ve
   if (isResolverName(name) && !lists.exactly(name, null)) {
     return deny("the name is a public resolver's", "dns-over-https");
   }
-  return { allowed: true, reason: "the name is listed", mustName: null, ...base };
+  return allowed("the name is listed");
+}
+
+/** A name without a port where that is the web's, as a list holds it. */
+export function allowEntry(name: string, port: number): string {
+  return port === 80 || port === 443 ? name : `${name}:${port}`;
+}
+
+function notListed(lists: HostLists, name: string): string {
+  const ports = lists.portsOf(name);
+  if (ports.length === 0) return `"${name}" is not listed`;
+  return `"${name}" is listed for port ${ports.join(", ")} only`;
 }
 
 function described(kind: AddressClass): string {

@@ -66,9 +66,9 @@ export function admit(
     });
   };
   if (!verdict.allowed) {
-    const { reason, signal, loop, internal } = verdict;
+    const { reason, signal, loop, internal, allowWith } = verdict;
     const event = loop ? "egress_loop_guard" : internal ? events.internalDeny : events.deny;
-    report(event, { reason, signal });
+    report(event, { reason, signal, allow_with: allowWith });
     stream.refuse("denied", reason);
     return null;
   }

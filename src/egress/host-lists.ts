@@ -1,5 +1,12 @@
 import type { Address } from "./address.ts";
-import { type HostRule, listsAddress, listsName, parseHostRule } from "./host-rule.ts";
+import {
+  coversPort,
+  type HostRule,
+  listsAddress,
+  listsName,
+  namesHost,
+  parseHostRule,
+} from "./host-rule.ts";
 import type { EgressPolicy } from "./policy.ts";
 
 /** The lists of a policy, and the hosts whose credentials are swapped, as one set of answers. */
@@ -22,6 +29,22 @@ export class HostLists {
   /** Written by the user: only that can open the way to an inside address. */
   nameByUser(name: string, port: number): boolean {
     return listsName(this.#listed, name, port);
+  }
+
+  /** A rule of the user names the host and this port: it trusts whatever answers there. */
+  namesPort(name: string, port: number): boolean {
+    return this.#listed.some(
+      (rule) => rule.port !== null && namesHost(rule, name) && coversPort(rule, port),
+    );
+  }
+
+  /** The ports that rules give a name that is listed for some only, as they are written; empty for others. */
+  portsOf(name: string): readonly string[] {
+    const rules = this.#listed.filter((rule) => namesHost(rule, name));
+    if (rules.some((rule) => rule.port === null)) return [];
+    return rules.map(({ port, lastPort }) =>
+      lastPort === null ? `${port}` : `${port}-${lastPort}`,
+    );
   }
 
   /** Named itself, not through a suffix. */

@@ -1,137 +1,158 @@
-import { readClientHello } from "./client-hello.ts";
-import { firstBytesMax } from "./first-bytes.ts";
+import { Answers } from "./answers.ts";
+import { type Authority, type Unreadable, unreadable } from "./authority.ts";
+import { ChunkedBody } from "./chunked-body.ts";
 import { type RequestHead, readRequestHead } from "./http-head.ts";
+
+/** What follows a guest's bytes: the pieces of them that may leave, and null where the connection has to end. */
+export interface Follower {
+  take(piece: Uint8Array): Uint8Array | null;
+  /** The server's bytes, before the guest gets them. */
+  answer(piece: Uint8Array): void;
+  /** Bytes that wait for the rest of what they belong to. */
+  readonly holding: boolean;
+}
+
+/** Who decides on what an `HttpGate` reads. */
+export interface HttpJudge {
+  request(head: RequestHead): boolean;
+  /** Told once, before the end. */
+  refused(why: Unreadable): void;
+  /** Judges what a proxy's tunnel carries. */
+  tunnel(to: Authority): Follower;
+}
 
 /** What the next bytes of a connection are. */
 type Expecting =
   | { readonly kind: "head" }
   | { readonly kind: "body"; left: number }
-  | { readonly kind: "chunk-size" }
-  | { readonly kind: "chunk"; left: number }
-  | { readonly kind: "trailers" }
-  /** The first bytes after a request that may end HTTP; the server may not have agreed to that. */
-  | { readonly kind: "tunnel"; readonly to: string }
-  | { readonly kind: "upgraded" }
-  /** Not HTTP any more, after CONNECT or an upgrade. */
-  | { readonly kind: "raw" };
-
-const sizeLineMax = 256;
+  | { readonly kind: "chunked"; readonly body: ChunkedBody }
+  /** HTTP for as long as the server has not agreed to leave it. */
+  | { readonly kind: "agreement" }
+  /** Not HTTP any more: whatever the tunnel's follower lets through, or all of it. */
+  | { readonly kind: "left"; readonly follower: Follower | null };
 
 /**
  * Follows the requests of a plain HTTP connection and has each one judged before a byte of it leaves: on a connection
- * that is kept alive, every request can be for another host. A piece is held back until what it holds is judged.
+ * that is kept alive, every request can be for another host. A piece is held back until what it holds is judged. HTTP ends
+ * with the server's 101, or its 2xx to CONNECT, and not with a guest's wish for one.
  */
-export class HttpGate {
-  readonly #judge: (head: RequestHead) => boolean;
+export class HttpGate implements Follower {
+  readonly #judge: HttpJudge;
+  readonly #answers: Answers;
   #expecting: Expecting = { kind: "head" };
+  /** The request that asked to leave HTTP, until its answer is known. */
+  #asked: RequestHead | null = null;
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(judge: (head: RequestHead) => boolean) {
+  /** `serverSpoke`: bytes of the server have passed already, so no answer of it can be told from another. */
+  constructor(judge: HttpJudge, serverSpoke = false) {
     this.#judge = judge;
+    this.#answers = new Answers((left, rest) => this.#onAnswer(left, rest));
+    if (serverSpoke) this.#answers.take(Buffer.from("\n"));
   }
 
-  /** The bytes that may leave now, perhaps none; null when the connection has to end. */
+  get holding(): boolean {
+    if (this.#expecting.kind === "left") return this.#expecting.follower?.holding ?? false;
+    return this.#held.length > 0;
+  }
+
+  answer(piece: Uint8Array): void {
+    if (this.#expecting.kind === "left") this.#expecting.follower?.answer(piece);
+    else this.#answers.take(piece);
+  }
+
   take(piece: Uint8Array): Uint8Array | null {
-    if (this.#expecting.kind === "raw") return piece;
+    if (this.#expecting.kind === "left") {
+      const { follower } = this.#expecting;
+      return follower === null ? piece : follower.take(piece);
+    }
     const bytes = this.#held.length === 0 ? asBuffer(piece) : Buffer.concat([this.#held, piece]);
+    const free: Uint8Array[] = [];
     let at = 0;
     while (at < bytes.length) {
-      const used = this.#step(bytes.subarray(at));
-      if (used === null) return null;
-      if (used === 0) break;
-      at += used;
+      const step = this.#step(bytes.subarray(at));
+      if (typeof step !== "object") {
+        if (step === "wait") break;
+        return null;
+      }
+      free.push(step.out);
+      at += step.used;
     }
-    this.#held = Buffer.from(bytes.subarray(at));
-    return this.#held.length > firstBytesMax ? null : bytes.subarray(0, at);
+    this.#held = at === bytes.length ? nothing : Buffer.from(bytes.subarray(at));
+    const [only = nothing] = free;
+    return free.length < 2 ? only : Buffer.concat(free);
   }
 
-  /** Bytes used up; 0: more are needed; null: refused. */
-  #step(rest: Buffer): number | null {
+  #step(rest: Buffer): { readonly used: number; readonly out: Uint8Array } | "wait" | "end" {
     const now = this.#expecting;
     switch (now.kind) {
-      case "raw":
-        return rest.length;
       case "head":
         return this.#head(rest);
-      case "body":
-      case "chunk": {
+      case "body": {
         const used = Math.min(now.left, rest.length);
         now.left -= used;
-        if (now.left === 0) {
-          this.#expecting = { kind: now.kind === "body" ? "head" : "chunk-size" };
-        }
-        return used;
+        if (now.left === 0) this.#afterBody();
+        return { used, out: rest.subarray(0, used) };
       }
-      case "chunk-size":
-        return this.#chunkSize(rest);
-      case "trailers":
-        return this.#trailers(rest);
-      case "tunnel":
-        return this.#tunnel(rest, now.to);
-      case "upgraded":
-        return this.#upgraded(rest);
+      case "chunked": {
+        const used = now.body.take(rest);
+        if (typeof used === "string") return this.#refuse(unreadable(used));
+        if (now.body.over) this.#afterBody();
+        return used === 0 ? "wait" : { used, out: rest.subarray(0, used) };
+      }
+      case "agreement":
+        return this.#refuse(unreadable("bytes come before the server has agreed to leave HTTP"));
+      case "left": {
+        const out = now.follower === null ? rest : now.follower.take(rest);
+        return out === null ? "end" : { used: rest.length, out };
+      }
       default:
         return now satisfies never;
     }
   }
 
-  #head(rest: Buffer): number | null {
+  #head(rest: Buffer) {
     const reading = readRequestHead(rest);
-    if (reading.kind === "incomplete") return 0;
-    if (reading.kind !== "request" || !this.#judge(reading.head)) return null;
+    if (reading.kind === "incomplete") return "wait" as const;
+    if (reading.kind === "not-http")
+      return this.#refuse(unreadable("no request follows the last one"));
+    if (reading.kind === "malformed") return this.#refuse(reading);
     const { head } = reading;
-    if (head.leavesHttp === "connect") {
-      this.#expecting = { kind: "tunnel", to: head.target?.host ?? "" };
-    } else if (head.leavesHttp === "upgrade") this.#expecting = { kind: "upgraded" };
-    else if (head.body === "chunked") this.#expecting = { kind: "chunk-size" };
+    if (!this.#judge.request(head)) return "end" as const;
+    this.#answers.expect(head);
+    if (head.leavesHttp !== null) this.#asked = head;
+    if (head.body === "chunked") this.#expecting = { kind: "chunked", body: new ChunkedBody() };
     else if (head.body !== "none" && head.body.bytes > 0) {
       this.#expecting = { kind: "body", left: head.body.bytes };
+    } else this.#afterBody();
+    return { used: head.length, out: head.rewritten ?? rest.subarray(0, head.length) };
+  }
+
+  #afterBody(): void {
+    this.#expecting = { kind: this.#asked === null ? "head" : "agreement" };
+  }
+
+  #onAnswer(left: boolean, rest: Uint8Array): void {
+    const asked = this.#asked;
+    this.#asked = null;
+    if (!left) {
+      if (this.#expecting.kind === "agreement") this.#expecting = { kind: "head" };
+      return;
     }
-    return head.length;
+    const tunnels = asked?.leavesHttp === "connect" && asked.target !== null;
+    const follower = tunnels ? this.#judge.tunnel(asked.target) : null;
+    if (rest.length > 0) follower?.answer(rest);
+    // A server that agrees before it has the whole body has read it all the same.
+    this.#expecting = { kind: "left", follower };
   }
 
-  /** TLS to the very host that was judged: plain bytes could be the next request of a server that said no. */
-  #tunnel(rest: Buffer, to: string): number | null {
-    const hello = readClientHello(rest);
-    if (hello.kind === "incomplete") return 0;
-    if (hello.kind !== "hello") return null;
-    if (hello.serverName !== null && hello.serverName !== to) return null;
-    this.#expecting = { kind: "raw" };
-    return rest.length;
-  }
-
-  /** A WebSocket client masks its frames, which sets a bit that no text has. */
-  #upgraded(rest: Buffer): number | null {
-    if (rest.length < 2) return 0;
-    if (((rest[1] ?? 0) & 0x80) === 0) return null;
-    this.#expecting = { kind: "raw" };
-    return rest.length;
-  }
-
-  #chunkSize(rest: Buffer): number | null {
-    const end = rest.indexOf(0x0a);
-    if (end < 0) return rest.length > sizeLineMax ? null : 0;
-    const line = rest.subarray(0, end + 1).toString("latin1");
-    const size = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n$/.exec(line)?.[1];
-    if (size === undefined) return null;
-    const bytes = Number.parseInt(size, 16);
-    // Its line break belongs to the chunk.
-    this.#expecting = bytes === 0 ? { kind: "trailers" } : { kind: "chunk", left: bytes + 2 };
-    return end + 1;
-  }
-
-  #trailers(rest: Buffer): number {
-    const end = rest.indexOf(0x0a);
-    if (end < 0) return 0;
-    const empty =
-      rest
-        .subarray(0, end + 1)
-        .toString("latin1")
-        .trim() === "";
-    if (empty) this.#expecting = { kind: "head" };
-    return end + 1;
+  #refuse(why: Unreadable): "end" {
+    this.#judge.refused(why);
+    return "end";
   }
 }
+
+const nothing = Buffer.alloc(0);
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,11 +1,13 @@
-import { parseAddress } from "./address.ts";
-import { wireName } from "./wire-name.ts";
-
-/** Who a request is for: a canonical name, or an address in its one spelling. */
-export interface Authority {
-  readonly host: string;
-  readonly port: number | null;
-}
+import {
+  type Authority,
+  isUnreadable,
+  parseAuthority,
+  parseTarget,
+  type Unreadable,
+  unreadable,
+} from "./authority.ts";
+import { couldBeRequest } from "./first-line.ts";
+import { type Fields, isToken, listOf, readFields, withoutBlanks } from "./http-fields.ts";
 
 export interface RequestHead {
   readonly method: string;
@@ -15,110 +17,142 @@ export interface RequestHead {
   readonly target: Authority | null;
   /** Bytes up to and including the empty line. */
   readonly length: number;
-  readonly body: "none" | "chunked" | { readonly bytes: number };
-  /** How the connection may stop being HTTP after this request. */
+  readonly body: Body;
+  /** How the connection stops being HTTP after this request, if the server agrees. */
   readonly leavesHttp: "connect" | "upgrade" | null;
+  /** What is sent instead of the head: hop-by-hop wishes that are not passed on are left out. Null: the head itself. */
+  readonly rewritten: Buffer | null;
 }
 
+export type Body = "none" | "chunked" | { readonly bytes: number };
+
 export type HeadReading =
-  | { readonly kind: "incomplete" }
+  /** `text`: not even its first line has ended. */
+  | { readonly kind: "incomplete"; readonly text: boolean }
   | { readonly kind: "not-http" }
-  | { readonly kind: "malformed" }
+  | Unreadable
   | { readonly kind: "request"; readonly head: RequestHead };
 
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const lineBytesMax = 8 * 1024;
+/** A request head is not longer than this, the empty lines before it included. */
+export const headBytesMax: number = 16 * 1024;
 
 /**
  * Reads one request head. Strict about what two readers could understand differently (bare CR, folded
- * lines, two lengths, two hosts): that is malformed, because the other reader is a server. `anyMethod`
- * waits for the end of a first line whose method nobody knows.
+ * lines, two lengths, two hosts): that is malformed, because the other reader is a server.
  */
-export function readRequestHead(bytes: Uint8Array, anyMethod = true): HeadReading {
+export function readRequestHead(bytes: Uint8Array): HeadReading {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   // Servers skip empty lines before a request.
-  const start = /^[\r\n]*/.exec(text)?.[0].length ?? 0;
+  const start = /^(?:\r?\n)*/.exec(text)?.[0].length ?? 0;
   const lineEnd = text.indexOf("\n", start);
-  const first = text.slice(start, lineEnd < 0 ? undefined : lineEnd);
-  if (!looksLikeRequest(first, lineEnd >= 0, anyMethod)) return { kind: "not-http" };
-  if (lineEnd < 0) return { kind: first.length > lineBytesMax ? "malformed" : "incomplete" };
-  const end = /\n\r?\n/.exec(text.slice(lineEnd));
-  if (end === null) return { kind: "incomplete" };
-  const length = lineEnd + end.index + end[0].length;
-  const lines = text.slice(start, length).split("\n").slice(0, -2);
-  const head = parseHead(
-    lines.map((line) => line.replace(/\r$/, "")),
-    length,
-  );
-  return head === null ? { kind: "malformed" } : { kind: "request", head };
-}
-
-/** A line that ends like a request's or begins with a method servers know; or the beginning of one. */
-function looksLikeRequest(line: string, whole: boolean, anyMethod: boolean): boolean {
-  if (whole) return /^[A-Za-z][A-Za-z-]*[ \t].*HTTP\/\d/i.test(line) || knownMethod.test(line);
-  if (anyMethod) return /^([A-Za-z][A-Za-z-]{0,31}([ \t][^\n]*)?)?$/.test(line);
-  return knownMethod.test(line) || methods.some((one) => one.startsWith(line.toUpperCase()));
-}
-
-const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
-const knownMethod: RegExp = new RegExp(`^(${methods.join("|")})[ \\t]`, "i");
-
-function parseHead(lines: readonly string[], length: number): RequestHead | null {
-  const [requestLine = "", ...fields] = lines;
-  const parts = /^([A-Za-z-]+) ([^\s]+) HTTP\/1\.([01])$/.exec(requestLine);
-  if (parts === null) return null;
-  const [, method = "", uri = ""] = parts;
-  const values = new Map<string, string[]>();
-  for (const field of fields) {
-    const colon = field.indexOf(":");
-    const name = field.slice(0, Math.max(colon, 0)).toLowerCase();
-    // Folded lines begin with a blank, smuggled ones have one before the colon.
-    if (!token.test(name) || /[\r\0]/.test(field)) return null;
-    const value = field.slice(colon + 1).trim();
-    const all = values.get(name);
-    if (all === undefined) values.set(name, [value]);
-    else all.push(value);
+  const line = text.slice(start, lineEnd < 0 ? undefined : lineEnd);
+  if (!couldBeRequest(line, lineEnd >= 0)) return { kind: "not-http" };
+  const requestLine =
+    lineEnd < 0 ? null : readRequestLine(line.endsWith("\r") ? line.slice(0, -1) : line);
+  if (requestLine !== null && "kind" in requestLine) return requestLine;
+  const end = lineEnd < 0 ? -1 : endOfHead(text, lineEnd);
+  if (end > headBytesMax || (end < 0 && bytes.length >= headBytesMax)) {
+    return unreadable(`its head is longer than ${headBytesMax} bytes`);
   }
-  const hosts = values.get("host") ?? [];
-  const host = hosts[0] === undefined || hosts[0] === "" ? null : parseAuthority(hosts[0]);
-  if (hosts.length > 1 || (hosts[0] && host === null)) return null;
+  if (end < 0 || requestLine === null) return { kind: "incomplete", text: lineEnd < 0 };
+  const lines = text
+    .slice(start, end)
+    .split("\n")
+    .slice(0, -2)
+    .map((one) => (one.endsWith("\r") ? one.slice(0, -1) : one));
+  return parseHead(requestLine, lines, end);
+}
+
+interface RequestLine {
+  readonly method: string;
+  readonly target: Authority | null;
+  readonly old: boolean;
+}
+
+function readRequestLine(line: string): RequestLine | Unreadable {
+  const parts = /^([^ ]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/.exec(line);
+  if (parts === null) return unreadable("its first line is no request line of HTTP/1");
+  const [, method = "", uri = "", minor = ""] = parts;
+  if (!isToken(method)) return unreadable("its method is no token");
   const target = parseTarget(method, uri);
-  if (target === undefined) return null;
-  const body = bodyOf(values);
-  if (body === null) return null;
-  const leavesHttp = method === "CONNECT" ? "connect" : values.has("upgrade") ? "upgrade" : null;
-  return { method, host, target, length, body, leavesHttp };
+  if (target !== null && isUnreadable(target)) return target;
+  return { method, target, old: minor === "0" };
 }
 
-/** Null: the target names nobody. Undefined: it is nonsense. */
-function parseTarget(method: string, uri: string): Authority | null | undefined {
-  if (method === "CONNECT") return parseAuthority(uri) ?? undefined;
-  const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#@]*)(?:[/?#].*)?$/.exec(uri);
-  if (absolute !== null) return parseAuthority(absolute[1] ?? "") ?? undefined;
-  return uri.startsWith("/") || uri === "*" ? null : undefined;
-}
-
-export function parseAuthority(text: string): Authority | null {
-  const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+))(?::(\d{0,5}))?$/.exec(text);
-  if (parts === null) return null;
-  const host = parts[1] ?? parts[2] ?? "";
-  const port = parts[3] ? Number(parts[3]) : null;
-  if (port !== null && (port < 1 || port > 65535)) return null;
-  const address = parseAddress(host);
-  if (address !== null) return { host: address.text, port };
-  const name = parts[1] === undefined ? wireName(host) : null;
-  return name === null ? null : { host: name, port };
-}
-
-function bodyOf(values: ReadonlyMap<string, readonly string[]>): RequestHead["body"] | null {
-  const encodings = values.get("transfer-encoding");
-  const lengths = values.get("content-length");
-  if (encodings !== undefined) {
-    const plain = encodings.length === 1 && encodings[0]?.toLowerCase() === "chunked";
-    return plain && lengths === undefined ? "chunked" : null;
+/** Where the empty line ends; -1 while there is none. */
+function endOfHead(text: string, lineEnd: number): number {
+  for (let at = lineEnd; at >= 0; at = text.indexOf("\n", at + 1)) {
+    if (text[at + 1] === "\n") return at + 2;
+    if (text[at + 1] === "\r" && text[at + 2] === "\n") return at + 3;
   }
-  if (lengths === undefined) return "none";
-  const [text = ""] = lengths;
-  if (lengths.length > 1 || !/^\d{1,15}$/.test(text)) return null;
-  return { bytes: Number(text) };
+  return -1;
+}
+
+function parseHead(
+  { method, target, old }: RequestLine,
+  lines: readonly string[],
+  length: number,
+): HeadReading {
+  const fields = readFields(lines.slice(1));
+  if (typeof fields === "string") return unreadable(fields);
+  const host = hostOf(fields);
+  if (host !== null && isUnreadable(host)) return host;
+  const body = bodyOf(fields, old);
+  if (typeof body === "string" && body !== "none" && body !== "chunked") return unreadable(body);
+  const connect = method === "CONNECT";
+  if (connect && body !== "none") return unreadable("CONNECT has a body");
+  const upgrades = listOf(fields, "upgrade");
+  const dropsHttp2 = upgrades.includes("h2c") || fields.has("http2-settings");
+  const others = upgrades.filter((protocol) => protocol !== "h2c");
+  const leavesHttp = connect ? "connect" : others.length > 0 ? "upgrade" : null;
+  const rewritten = dropsHttp2 ? withoutHttp2(lines, others.length > 0) : null;
+  return {
+    kind: "request",
+    head: { method, host, target, length, body: body as Body, leavesHttp, rewritten },
+  };
+}
+
+function hostOf(fields: Fields): Authority | null | Unreadable {
+  const [value, other] = fields.get("host") ?? [];
+  if (other !== undefined) return unreadable("it has two Host fields");
+  return value === undefined || value === "" ? null : parseAuthority(value);
+}
+
+/** The sentence says why the end of the body cannot be known. */
+function bodyOf(fields: Fields, old: boolean): Body | string {
+  const [coding, otherCoding] = fields.get("transfer-encoding") ?? [];
+  const [text, otherLength] = fields.get("content-length") ?? [];
+  if (coding !== undefined) {
+    if (text !== undefined) return "it has a Content-Length and a Transfer-Encoding";
+    if (old) return "HTTP/1.0 has no Transfer-Encoding";
+    const plain = otherCoding === undefined && coding.toLowerCase() === "chunked";
+    return plain ? "chunked" : "its Transfer-Encoding is not just chunked";
+  }
+  if (text === undefined) return "none";
+  if (otherLength !== undefined) return "it has two Content-Length fields";
+  return /^[0-9]{1,15}$/.test(text) ? { bytes: Number(text) } : "its Content-Length is no number";
+}
+
+/**
+ * The head without the wish for HTTP/2: the upgrade is hop-by-hop, and this hop does not take part. The client stays on
+ * HTTP/1.1, whose requests can be judged one by one.
+ */
+function withoutHttp2(lines: readonly string[], upgrades: boolean): Buffer {
+  const kept = lines.flatMap((line) => {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+    if (name === "http2-settings") return [];
+    if (name !== "upgrade" && name !== "connection") return [line];
+    const members = line
+      .slice(colon + 1)
+      .split(",")
+      .map(withoutBlanks)
+      .filter((member) => {
+        const word = member.toLowerCase();
+        if (word === "" || word === "h2c" || word === "http2-settings") return false;
+        return word !== "upgrade" || upgrades;
+      });
+    return members.length === 0 ? [] : [`${line.slice(0, colon)}: ${members.join(", ")}`];
+  });
+  return Buffer.from(`${kept.join("\r\n")}\r\n\r\n`, "latin1");
 }

@@ -10,18 +10,29 @@ export interface Peeked {
   readonly bytes: Uint8Array;
 }
 
+/** What may be waited for. */
+export interface Patience {
+  /** A name has to be found. */
+  readonly demanded: boolean;
+  /** A line that says nothing yet may leave after a while. */
+  readonly anyProtocol: boolean;
+}
+
 /**
- * Reads until the guest has said what it speaks, at most 16 KiB and two seconds from its first byte. How long it
+ * Reads until the guest has said what it speaks, at most 16 KiB and a time from its first byte. How long it
  * waits before that byte is its own business: in many protocols the server speaks first.
  */
-export async function peek(op: Op, stream: ByteStream, anyMethod: boolean): Promise<Peeked> {
+export async function peek(op: Op, stream: ByteStream, patience: Patience): Promise<Peeked> {
+  const { demanded, anyProtocol } = patience;
   let bytes: Uint8Array | null = await stream.read(op);
   if (bytes === null) return { first: null, bytes: new Uint8Array(0) };
-  const until = op.clock.monotonic() + limits.egress.firstBytesMs;
+  const { firstBytesMs, firstHeadMs } = limits.egress;
+  const since = op.clock.monotonic();
   for (;;) {
-    const first = readFirstBytes(bytes, anyMethod);
+    const first = readFirstBytes(bytes, demanded);
     if (first.kind !== "incomplete" || bytes.length >= firstBytesMax) return { first, bytes };
-    const timeoutMs = until - op.clock.monotonic();
+    const short = !demanded || (anyProtocol && first.text);
+    const timeoutMs = since + (short ? firstBytesMs : firstHeadMs) - op.clock.monotonic();
     const more = timeoutMs <= 0 ? null : await readWithin(op, stream, timeoutMs);
     if (more === null) return { first, bytes };
     bytes = Buffer.concat([bytes, more]);

@@ -36,6 +36,7 @@ const recordSchema = z.object({
   unlisted: z.boolean(),
   internal: z.boolean(),
   signal: z.enum(egressSignals).optional(),
+  allow_with: z.string().optional(),
   bytes_sent: count,
   bytes_received: count,
   count,

@@ -14,8 +14,15 @@ export interface RelayMeter {
   pace(op: Op, bytes: number): Promise<void>;
 }
 
-/** Looks at the guest's bytes before they leave: what may leave of them now, or null to end the flow. */
-export type Inspection = (piece: Uint8Array) => Uint8Array | null;
+/** Looks at bytes before they are handed on. */
+export interface Inspection {
+  /** Of the guest's bytes, what may leave now; null ends the flow. */
+  take(piece: Uint8Array): Uint8Array | null;
+  /** The guest has ended its half: false when it did so in the middle of something. */
+  atEnd(): boolean;
+  /** The server's bytes. */
+  answer(piece: Uint8Array): void;
+}
 
 /**
  * Joins a guest's stream and a socket: half-close, reset and backpressure pass through in both directions.
@@ -35,6 +42,7 @@ export class Relay {
   readonly #socket: Socket;
   readonly #meter: RelayMeter;
   #underway = 0;
+  #inspect: Inspection | null = null;
   /** Bytes to the guest that wait for the rate; resolves in any case. */
   #paced: Promise<void> = Promise.resolve();
   #upOver = false;
@@ -81,12 +89,13 @@ export class Relay {
 
   /** Lets the guest's bytes through; returns when it has ended its half, or the relay is over. */
   async up(inspect: Inspection | null = null): Promise<void> {
+    this.#inspect = inspect;
     try {
       for (;;) {
         const read = await this.#stream.read(this.#op);
         if (this.#over) return;
         if (read === null) break;
-        const piece = inspect === null ? read : inspect(read);
+        const piece = inspect === null ? read : inspect.take(read);
         if (piece === null) return this.end("denied");
         if (piece.length === 0) continue;
         this.sent += piece.length;
@@ -95,6 +104,7 @@ export class Relay {
         if (this.#socket.write(piece)) continue;
         await this.#drained();
       }
+      if (inspect?.atEnd() === false) return this.end("denied");
       this.#upOver = true;
       this.lastActiveAt = this.#op.clock.monotonic();
       this.#socket.end();
@@ -132,6 +142,7 @@ export class Relay {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#over) return;
     this.received += chunk.length;
+    this.#inspect?.answer(chunk);
     if (!this.#admit(chunk.length)) return;
     if (this.#meter.limited) {
       this.#socket.pause();

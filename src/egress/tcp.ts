@@ -3,11 +3,11 @@ import type { ByteStream, GuestCallStream, TcpCall } from "../agent/guest-calls.
 import { limits } from "../base/limits.ts";
 import { parseAddress } from "./address.ts";
 import { unwrapped } from "./address-class.ts";
-import { type Agreement, type Claim, checkFirstBytes, checkRequest } from "./agreement.ts";
+import { type Agreement, type Claim, checkFirstBytes } from "./agreement.ts";
+import { ConnectionGate } from "./connection-gate.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import type { FirstBytes } from "./first-bytes.ts";
 import { type Admission, admit, endpointsOf, type FlowContext, type FlowEvents } from "./flow.ts";
-import { HttpGate } from "./http-gate.ts";
 import { handOver } from "./intercepted.ts";
 import { peek } from "./peek.ts";
 import { type Inspection, Relay, type RelayEnd } from "./relay.ts";
@@ -51,12 +51,18 @@ interface Connection {
   readonly socket: Socket;
 }
 
+/** Hosts of one connection that are reported one by one. */
+const hostsMax = 1_000;
+
 class TcpFlow {
   readonly #connection: Connection;
   readonly #stream: ByteStream;
   readonly #relay: Relay;
   readonly #claim: Claim;
-  #announced = false;
+  /** Hosts that a line of the audit has for this connection. */
+  readonly #announced = new Set<string>();
+  /** One of those lines says what stands out. */
+  #noted = false;
   #ending = false;
 
   constructor(connection: Connection, stream: ByteStream) {
@@ -70,6 +76,7 @@ class TcpFlow {
       address: to.address,
       port: to.port,
       mustName: verdict.mustName,
+      anyProtocol: verdict.anyProtocol,
       bestName,
       strict: gate.mode === "strict",
       own: gate.ownAddresses,
@@ -97,7 +104,7 @@ class TcpFlow {
     // Whoever serves a guest that lets the server speak first waits for no byte of the guest.
     const late = context.op.clock.after(limits.egress.firstBytesMs, () => this.#announce(null));
     try {
-      handedOver = context.gate.mode === "off" ? await this.#splice(null) : await this.#judge();
+      handedOver = context.gate.mode === "off" ? await this.#passAll() : await this.#judge();
       if (!handedOver) this.#close(await this.#relay.ended);
     } catch {
       this.#relay.end("reset");
@@ -116,13 +123,15 @@ class TcpFlow {
     // The other end of an intercepted connection speaks TLS with us, not with the guest.
     const mayIntercept = names.some((name) => gate.interceptor?.covers(name, port) === true);
     if (!mayIntercept) this.#relay.startDown();
-    const { first, bytes } = await peek(op, this.#stream, this.#claim.mustName !== null);
+    const { mustName, anyProtocol } = this.#claim;
+    const patience = { demanded: mustName !== null, anyProtocol };
+    const { first, bytes } = await peek(op, this.#stream, patience);
     const agreement = first === null ? null : checkFirstBytes(first, this.#claim, gate.lists);
     const swapName = first === null ? null : this.#swapName(first);
     if (swapName !== null && !this.#claim.gave(swapName)) {
       const reason = `TLS asks for "${swapName}" at an address our resolver did not give for it`;
       const signal = "name-destination-mismatch";
-      return this.#deny({ agreed: false, host: swapName, reason, signal });
+      return this.#deny({ agreed: false, host: swapName, reason, signal, allowWith: "" });
     }
     if (agreement?.agreed === false) return this.#deny(agreement);
     this.#announce(agreement);
@@ -139,7 +148,8 @@ class TcpFlow {
       return true;
     }
     if (mayIntercept) this.#relay.startDown();
-    return await this.#splice(first);
+    await this.#relay.up(mustName === null ? null : this.#inspection(first));
+    return false;
   }
 
   /** The name whose credentials are swapped on this connection, null for every other connection. */
@@ -152,58 +162,57 @@ class TcpFlow {
     return covered ? name : null;
   }
 
-  async #splice(first: FirstBytes | null): Promise<false> {
-    if (this.#connection.context.gate.mode === "off") {
-      this.#announce(null);
-      this.#relay.startDown();
-    }
-    const bound = this.#claim.mustName !== null && first?.kind === "http";
-    await this.#relay.up(bound ? this.#inspection() : null);
+  async #passAll(): Promise<false> {
+    this.#announce(null);
+    this.#relay.startDown();
+    await this.#relay.up();
     return false;
   }
 
-  /** Judges every request of a plain connection where names are demanded. */
-  #inspection(): Inspection {
-    const { lists } = this.#connection.context.gate;
-    const gate = new HttpGate((head) => {
-      const agreement = checkRequest(head, this.#claim, lists);
-      if (!agreement.agreed) this.#deny(agreement);
-      return agreement.agreed;
+  /** Judges every byte of a connection of which names are demanded. */
+  #inspection(first: FirstBytes | null): Inspection {
+    const gate = new ConnectionGate({
+      claim: this.#claim,
+      lists: this.#connection.context.gate.lists,
+      decisions: {
+        allowed: (agreement) => this.#announce(agreement),
+        denied: (agreement) => this.#deny(agreement),
+      },
+      serverSpoke: this.#relay.received > 0,
+      overdue: first?.kind === "incomplete",
     });
-    return (piece) => {
-      const free = gate.take(piece);
-      if (free === null) {
-        const reason = "the requests cannot be told apart";
-        this.#deny({
-          agreed: false,
-          host: this.#claim.bestName,
-          reason,
-          signal: "unmediatable-protocol",
-        });
-      }
-      return free;
+    return {
+      take: (piece) => gate.take(piece),
+      answer: (piece) => gate.answer(piece),
+      atEnd: () => {
+        if (gate.holding) this.#deny(unfinished(this.#claim));
+        return !gate.holding;
+      },
     };
   }
 
   #deny(agreement: Agreement): false {
     if (!this.#ending) {
       this.#ending = true;
-      const { host, reason, signal } = agreement;
+      const { host, reason, signal, allowWith: allow_with } = agreement;
       const { verdict, report } = this.#connection.admission;
-      report(verdict.internal ? events.internalDeny : events.deny, { host, reason, signal });
+      const event = verdict.internal ? events.internalDeny : events.deny;
+      report(event, { host, reason, signal, allow_with });
     }
     this.#relay.end("denied");
     return false;
   }
 
   #announce(agreement: Agreement | null): void {
-    // A line that was written early, without a name, is followed by one that says what stands out.
-    if (this.#ending || (this.#announced && agreement?.signal === undefined)) return;
-    this.#announced = true;
+    const host = agreement?.host ?? this.#claim.bestName;
+    // A line that was written early, without a name, is followed by one that says what stands out; a proxy is asked for many hosts.
+    const isNew = this.#announced.size === 0 || (agreement !== null && !this.#announced.has(host));
+    if (this.#ending || !(isNew || (agreement?.signal !== undefined && !this.#noted))) return;
+    this.#noted ||= agreement?.signal !== undefined;
+    if (this.#announced.size < hostsMax) this.#announced.add(host);
     const { verdict, report } = this.#connection.admission;
     const said = agreement?.reason ?? "";
     const reason = said === "" ? verdict.reason : `${verdict.reason}; ${said}`;
-    const host = agreement?.host ?? this.#claim.bestName;
     report(events.allow, { host, reason, signal: agreement?.signal });
   }
 
@@ -217,4 +226,9 @@ class TcpFlow {
     }
     report(events.close, { reason: how, ...bytes });
   }
+}
+
+function unfinished({ bestName: host }: Claim): Agreement {
+  const reason = "the connection ended before it had said what it is";
+  return { agreed: false, host, reason, signal: "unmediatable-protocol", allowWith: "" };
 }

@@ -107,8 +107,8 @@ test.each([
     { target: { host: "b.example", port: 443 }, leavesHttp: "connect" },
   ],
   [
-    "GET http://u@c.example/x HTTP/1.1\r\nHost: c.example\r\n\r\n",
-    { target: { host: "c.example", port: null } },
+    "GET http://c.example/x HTTP/1.1\r\nHost: c.example\r\n\r\n",
+    { target: { host: "c.example", port: 80 } },
   ],
   [
     "POST / HTTP/1.1\nHost: [::1]:80\nContent-Length: 5\n\n",
@@ -130,6 +130,23 @@ test.each([
   "GET / HTTP/2.0\r\n\r\n",
   "GET evil HTTP/1.1\r\n\r\n",
   "GET /\r\n\r\n",
+  "GET http://u@c.example/x HTTP/1.1\r\nHost: c.example\r\n\r\n",
+  "GET http://evil\\@c.example/ HTTP/1.1\r\nHost: c.example\r\n\r\n",
+  "GET http://c.example\\/ HTTP/1.1\r\nHost: c.example\r\n\r\n",
+  "GET http://c.example#.evil.example/ HTTP/1.1\r\nHost: c.example\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: c.example#.evil.example\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: c.example\x0b\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: c.example\xa0\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\xa0\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+  "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+  "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nContent-Length: 5\r\n\r\n",
+  "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n",
+  " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+  "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+  "X_Y / HTTP/1.2\r\nHost: a\r\n\r\n",
+  "GET http://a/\r\n",
   "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",
 ])("%j is malformed", (text) => {
   expect(readRequestHead(Buffer.from(text)).kind).toBe("malformed");
@@ -141,9 +158,37 @@ test.each([
   ["\x00\x00\x00\x08\x04\xd2\x16\x2f", "opaque"],
   ["hello", "opaque"],
   ["GE", "incomplete"],
-  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed"],
-])("first bytes %j are %s", (text, kind) => {
+  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "opaque"],
+])("first bytes of what nothing is demanded of %j are %s", (text, kind) => {
   expect(readFirstBytes(Buffer.from(text, "latin1"), false).kind).toBe(kind);
+});
+
+test.each([
+  ["SSH-2.0-OpenSSH_9\r\n", "opaque"],
+  ["EHLO me\r\n", "opaque"],
+  ["*1\r\n$4\r\nPING\r\n", "opaque"],
+  ["GET key\r\n", "opaque"],
+  ["0032git-upload-pack /p.git\0host=a\0", "incomplete"],
+  ["OPTIONS rtsp://cam.test/ RTSP/1.0\r\n", "opaque"],
+  ["\x00\x00\x00\x08\x04\xd2\x16\x2f", "opaque"],
+  ["hello", "incomplete"],
+  ["X_Y / HTTP/1.1\r\nHost: a\r\n\r\n", "http"],
+  ["GET2 / HTTP/1.1\r\nHost: a\r\n\r\n", "http"],
+  ["\r\n\r\nX / HTTP/1.1\r\nHost: a\r\n\r\n", "http"],
+  [" GET / HTTP/1.1\r\nHost: a\r\n\r\n", "malformed"],
+  ["\x0bGET / HTTP/1.1\r\nHost: a\r\n\r\n", "malformed"],
+  ["GET /\r\n", "malformed"],
+  ["GET /\r\nHost: a\r\n\r\n", "malformed"],
+  ["GET\xa0/\xa0HTTP/1.1\r\n\r\n", "malformed"],
+  ["PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n", "malformed"],
+  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"],
+  ["\x15\x03\x01\x00\x02\x01\x00", "malformed"],
+  ["\x14\x03\x01\x00\x01\x01", "malformed"],
+  ["\x16\x03\x01\x00\x00", "malformed"],
+  ["\x16\x02\x01\x00\x04\x01\x00\x00\x00", "malformed"],
+  ["\x80\x2e\x01\x03\x01", "tls"],
+])("first bytes %j of what a name is demanded of are %s", (text, kind) => {
+  expect(readFirstBytes(Buffer.from(text, "latin1"), true).kind).toBe(kind);
 });
 
 test("no bytes at all make the readers throw", () => {
@@ -162,7 +207,7 @@ test("no bytes at all make the readers throw", () => {
       (prefix, rest, patient) => {
         const bytes = Buffer.concat([Buffer.from(prefix, "latin1"), rest]);
         expect(readFirstBytes(bytes, patient).kind).toMatch(
-          /^(incomplete|tls|http|malformed|opaque)$/,
+          /^(incomplete|tls|http|http2|malformed|opaque)$/,
         );
       },
     ),
@@ -173,12 +218,21 @@ test("no bytes at all make the readers throw", () => {
 describe("the gate for requests", () => {
   const run = (pieces: readonly string[]) => {
     const judged: string[] = [];
-    const gate = new HttpGate((head) => {
-      judged.push(head.host?.host ?? "");
-      return head.host?.host !== "evil.example";
+    const gate = new HttpGate({
+      request: (head) => {
+        judged.push(head.host?.host ?? "");
+        return head.host?.host !== "evil.example";
+      },
+      refused: () => {},
+      tunnel: () => ({ take: (piece) => piece, answer: () => {}, holding: false }),
     });
     let out = "";
     for (const piece of pieces) {
+      // The server's bytes, between those of the guest.
+      if (piece.startsWith("< ")) {
+        gate.answer(Buffer.from(piece.slice(2), "latin1"));
+        continue;
+      }
       const free = gate.take(Buffer.from(piece, "latin1"));
       if (free === null) return { judged, out, ended: true };
       out += Buffer.from(free).toString("latin1");
@@ -208,15 +262,105 @@ describe("the gate for requests", () => {
     expect(run([before, get("evil.example")])).toMatchObject({ out: before, ended: true });
   });
 
-  test("takes only TLS after CONNECT, and only frames after an upgrade", async () => {
-    const tunnel = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n";
-    expect(run([tunnel, get("a.example")]).ended).toBe(true);
-    const hello = (await realHello("a.example")).toString("latin1");
-    expect(run([tunnel, hello, "anything"])).toMatchObject({ ended: false });
-    const other = (await realHello("evil.example")).toString("latin1");
-    expect(run([tunnel, other]).ended).toBe(true);
-    const upgrade = "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n";
-    expect(run([upgrade, get("evil.example")]).ended).toBe(true);
-    expect(run([upgrade, "\x81\x85abcdefghi"]).ended).toBe(false);
+  const upgrade = "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
+  const tunnel = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n";
+
+  test.each([
+    ["an upgrade", upgrade, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"],
+    ["CONNECT", tunnel, "HTTP/1.1 200 OK\r\n\r\n"],
+    ["CONNECT, after an interim answer", tunnel, "HTTP/1.1 103 Early\r\n\r\nHTTP/1.0 200 OK\n\n"],
+  ])("leaves HTTP after %s only when the server has agreed", (_what, request, yes) => {
+    expect(run([request, "anything"]).ended).toBe(true);
+    expect(run([`${request}anything`]).ended).toBe(true);
+    expect(run([request, get("a.example")]).ended).toBe(true);
+    expect(run([request, `< ${yes}`, "anything"])).toMatchObject({ ended: false });
+    const cut = [...yes].map((byte) => `< ${byte}`);
+    expect(run([request, ...cut, "anything"])).toMatchObject({ ended: false });
+  });
+
+  test.each([upgrade, tunnel])("stays with HTTP when the server says no to %j", (request) => {
+    const no = "< HTTP/1.1 405 No\r\nContent-Length: 3\r\n\r\nno\n";
+    expect(run([request, no, get("a.example")])).toMatchObject({ ended: false });
+    expect(run([request, no, get("evil.example")])).toMatchObject({ ended: true });
+    expect(run([request, no, "\x81\x85abcdefghi"])).toMatchObject({ ended: true });
+  });
+
+  test("takes nothing for an agreement that is not the answer to the request", () => {
+    const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const yes = "HTTP/1.1 101 Yes\r\n\r\n";
+    const plain = get("a.example");
+    expect(run([plain + upgrade, `< ${ok}`, "x"]).ended).toBe(true);
+    expect(run([plain + upgrade, `< ${ok}${yes}`, "x"]).ended).toBe(false);
+    // In the body of another answer, after one without an end, after one that cannot be read.
+    const echo = `HTTP/1.1 200 OK\r\nContent-Length: ${yes.length}\r\n\r\n${yes}`;
+    expect(run([plain + upgrade, `< ${echo}`, "x"]).ended).toBe(true);
+    expect(run([plain + upgrade, `< HTTP/1.1 200 OK\r\n\r\n${yes}`, "x"]).ended).toBe(true);
+    expect(run([plain + upgrade, `< nonsense\r\n\r\n${yes}`, "x"]).ended).toBe(true);
+    expect(run([upgrade, `< HTTP/1.1 200 OK\r\n\r\n${yes}`, "\x81x\n"]).ended).toBe(true);
+    expect(run([`< ${yes}`, upgrade, "x"]).ended).toBe(true);
+  });
+
+  test("follows the body of a request that asks to leave HTTP", () => {
+    const body = (text: string) =>
+      `POST / HTTP/1.1\r\nHost: a.example\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\n${text}`;
+    expect(run([body("a\x81"), get("evil.example")]).ended).toBe(true);
+    expect(run([body("a\x81") + get("evil.example")]).ended).toBe(true);
+    const no = "< HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    expect(run([body("a"), "\x81", no, get("a.example")])).toMatchObject({ ended: false });
+  });
+
+  test("drops the wish for HTTP/2, and stays on HTTP/1.1", () => {
+    const wish =
+      "POST / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 1\r\n\r\nx";
+    const without = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx";
+    expect(run([wish + get("a.example")])).toEqual({
+      judged: ["a.example", "a.example"],
+      out: without + get("a.example"),
+      ended: false,
+    });
+    const both =
+      "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: h2c, y\r\n\r\n";
+    expect(run([both])).toMatchObject({
+      out: "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n",
+    });
+  });
+
+  test.each([
+    "5\r\nhelloXX0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5 \r\nhello\r\n0\r\n\r\n",
+    "+5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "5;\r\nhello\r\n0\r\n\r\n",
+    "5;a=\x0b\r\nhello\r\n0\r\n\r\n",
+    "0\r\n \t\r\n\r\n",
+    "0\r\n\n",
+    "0\r\nA : b\r\n\r\n",
+    "0\r\nHost: evil.example\r\n\r\n",
+    "0\r\nA: b\r\n c\r\n\r\n",
+  ])("ends at chunks that two readers read differently: %j", (chunks) => {
+    const head = "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+    expect(run([head + chunks]).ended).toBe(true);
+    expect(run([head, ...chunks]).ended).toBe(true);
+  });
+
+  test("takes chunks with everything that RFC 9112 allows", () => {
+    const head = "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const chunks = '005;a;b=c;d="e;\\"f" \t; g = h\r\nhello\r\n0;x\r\nA: b\r\n\r\n';
+    expect(run([head + chunks])).toMatchObject({ ended: false, out: head + chunks });
+  });
+
+  test("takes a head of 16 KiB, and none of a byte more", () => {
+    const of = (size: number) => {
+      const start = "GET / HTTP/1.1\r\nHost: a.example\r\nX: ";
+      return `${start}${"x".repeat(size - start.length - 4)}\r\n\r\n`;
+    };
+    for (const cut of [1, 5_000, 16_384, 20_000]) {
+      const pieces = (size: number) =>
+        [of(size).slice(0, cut), of(size).slice(cut)].filter((one) => one !== "");
+      expect(run(pieces(16_384)).ended, `${cut}`).toBe(false);
+      expect(run(pieces(16_385)).ended, `${cut}`).toBe(true);
+    }
   });
 });
