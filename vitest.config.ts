@@ -1,7 +1,7 @@
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 /** Whoever polls waits for what comes anyway: only a busy host makes it late. */
-const patient = { poll: { interval: 20, timeout: 30_000 } };
+const patient = { poll: { interval: 20, timeout: 60_000 } };
 
 /**
  * One project per kind of test. The quick ones run side by side; `real` boots machines and runs one

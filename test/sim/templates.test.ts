@@ -160,10 +160,8 @@ describe("templates", () => {
       );
       await build.catch(() => {});
       // The undoing goes on for a moment after the op is over.
-      await expect.poll(() => supervisor.control.running, { timeout: 20_000 }).toEqual([]);
-      await expect
-        .poll(() => readdir(engine.layout.runtime).catch(() => []), { timeout: 20_000 })
-        .toEqual([]);
+      await expect.poll(() => supervisor.control.running).toEqual([]);
+      await expect.poll(() => readdir(engine.layout.runtime).catch(() => [])).toEqual([]);
     }
     await during((op) => ensureTemplate(op, engine, request({ env: { AFTER: "4" } })));
   });

@@ -119,7 +119,7 @@ describe("workspaces that outlive their commands", () => {
         await during((op) => killWorkspace(op, engine.layout, "one", "next"));
         return await readdir(engine.layout.leases).catch(() => []);
       };
-      await expect.poll(left, { timeout: 20_000 }).toEqual([]);
+      await expect.poll(left).toEqual([]);
       expect(supervisor.control.running).toEqual([]);
     }
     await during(async (op) => {

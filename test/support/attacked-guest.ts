@@ -109,7 +109,7 @@ function attackedGuest(workspace: Workspace): AttackedGuest {
   // Lines are written behind the decision, which the guest may hear first.
   const seen = async (line: Audited, from = 0) =>
     await expect
-      .poll(async () => (await audit()).slice(from), { timeout: 20_000, interval: 100 })
+      .poll(async () => (await audit()).slice(from), { interval: 100 })
       .toContainEqual(expect.objectContaining(line));
   const guest: AttackedGuest = {
     workspace,

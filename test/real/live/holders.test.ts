@@ -88,9 +88,7 @@ describe("the process that holds a workspace", () => {
       const portOf = async (name: string) =>
         (await networkOf(bench.layout, name)).forwards[0]?.hostPort ?? 0;
       await expect
-        .poll(async () => fetchLine(op, await portOf("served")).catch(() => ""), {
-          timeout: 20_000,
-        })
+        .poll(async () => fetchLine(op, await portOf("served")).catch(() => ""))
         .toBe("served\n");
       await served.snapshot(op, "serving");
       const from = { workspace: "served", tag: "serving" };
@@ -98,7 +96,7 @@ describe("the process that holds a workspace", () => {
       expect(await portOf("copy")).not.toBe(await portOf("served"));
       // The service that was saved serves from both machines.
       await expect
-        .poll(async () => fetchLine(op, await portOf("copy")).catch(() => ""), { timeout: 20_000 })
+        .poll(async () => fetchLine(op, await portOf("copy")).catch(() => ""))
         .toBe("served\n");
       await using attached = await attachWorkspace(op, bench.layout, "copy");
       const directly = async () => {
@@ -108,7 +106,7 @@ describe("the process that holds a workspace", () => {
         stream?.reset();
         return said;
       };
-      await expect.poll(directly, { timeout: 20_000 }).toBe("served\n");
+      await expect.poll(directly).toBe("served\n");
       await haltWorkspace(op, bench.layout, "copy");
       await deleteWorkspace(op, bench.layout, "copy");
       await deleteWorkspace(op, bench.layout, "served", { halt: true });

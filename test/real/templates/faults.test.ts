@@ -35,7 +35,7 @@ test("SIGKILL at random moments of a build leaves nothing that hurts the next on
     await sleep(300 + Math.random() * 4_000);
     build.child.kill("SIGKILL");
     await ended;
-    await expect.poll(() => machinesOf(bench.stateDir), { timeout: 5_000 }).toEqual([]);
+    await expect.poll(() => machinesOf(bench.stateDir)).toEqual([]);
     expect((await runCli(["gc"], { env })).code).toBe(0);
     expect(await readdir(join(bench.stateDir, "runtime")).catch(() => [])).toEqual([]);
     const listed = JSON.parse((await runCli(["--json", "template", "list"], { env })).stdout);

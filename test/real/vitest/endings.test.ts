@@ -39,9 +39,7 @@ async function startSlow(
 }
 
 async function gone(project: VitestProject): Promise<void> {
-  await expect
-    .poll(() => machinesOf(project.stateDir), { timeout: 10_000, interval: 20 })
-    .toEqual([]);
+  await expect.poll(() => machinesOf(project.stateDir), { interval: 20 }).toEqual([]);
 }
 
 /** What a killed run leaves are files, and the next run removes them. */

@@ -117,9 +117,7 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
       await sleep(Math.random() * 3_000);
       run.child.kill("SIGKILL");
       await run.code;
-      await expect
-        .poll(() => machinesOf(project.stateDir), { timeout: 10_000, interval: 20 })
-        .toEqual([]);
+      await expect.poll(() => machinesOf(project.stateDir), { interval: 20 }).toEqual([]);
     }
     const { code, text } = await project.run(only("has what the template was given"));
     expect([code, text]).toEqual([0, expect.stringContaining("1 passed")]);

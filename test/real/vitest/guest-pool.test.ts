@@ -28,7 +28,7 @@ describe.each<[Major]>([[4], [5]])("test files in machines under Vitest %i", (ma
   afterAll(async () => await project[Symbol.asyncDispose]());
 
   async function gone(): Promise<void> {
-    await expect.poll(() => machinesOf(project.stateDir), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => machinesOf(project.stateDir)).toEqual([]);
   }
 
   test("tests run; snapshots, coverage and output reach the host; nothing is drawn twice", async () => {

@@ -23,8 +23,6 @@ test("SIGKILL of the main process ends those that stand ready", async () => {
     .poll(() => machinesOf(project.stateDir), { timeout: 30_000, interval: 20 })
     .toHaveLength(3);
   run.child.kill("SIGKILL");
-  await expect
-    .poll(() => machinesOf(project.stateDir), { timeout: 10_000, interval: 20 })
-    .toEqual([]);
+  await expect.poll(() => machinesOf(project.stateDir), { interval: 20 }).toEqual([]);
   await project.run(["-t", "nothing has this name", "--passWithNoTests"]);
 });
