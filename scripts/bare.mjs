@@ -86,6 +86,7 @@ async function prove(target, account, command, signal) {
     say(`\n$ ${command}   # as ${account.name}`);
     const { status, output } = await runInRoot(target, account, shell, { signal, variables });
     if (status === 0) return null;
+    if (signal.aborted) return ": interrupted";
     const failure = `: ended with ${status}`;
     const install = packagesCommand(output);
     if (account.uid === 0 || install === null || installations === installationsMax) return failure;
