@@ -53,6 +53,9 @@ export async function makeRoot(target, signal) {
       "sudo apt-get update, to see whether the package mirror answers",
     );
   }
+  // Every installer and every container engine writes this file, the bare packages do not.
+  const hosts = "127.0.0.1 localhost bare\n::1 localhost\n";
+  await writeFile(await parentOf(target, "/etc/hosts"), hosts);
   // The root lives for an hour: dpkg need not wait for the disk after each package.
   await writeFile(await parentOf(target, "/etc/dpkg/dpkg.cfg.d/unsafe-io"), "force-unsafe-io\n");
   const certificates = hostCertificates();
