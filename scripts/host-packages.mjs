@@ -10,6 +10,7 @@ import { run, ScriptFailure, say } from "./steps.mjs";
  * @property {string} [program] found on PATH when the package is there
  * @property {readonly string[]} [instead] other programs that serve as well
  * @property {string} [file] exists when the package is there
+ * @property {() => Promise<boolean>} [unless] whether this host does without it
  * @property {string} use why it is wanted
  */
 
@@ -28,7 +29,20 @@ export const runtimePieces = [
     use: "proves the packages of Debian images",
   },
   { package: "e2fsprogs", program: "mke2fs", use: "formats scratch disks" },
+  ...["fakechroot", "fakeroot"].map((name) => ({
+    package: name,
+    program: name,
+    unless: buildsWithout,
+    use: "builds images where neither root nor user namespaces can be had",
+  })),
 ];
+
+/** Whether mmdebstrap can build as root or in a user namespace. */
+async function buildsWithout() {
+  if (process.getuid?.() === 0) return true;
+  if (findProgram("newuidmap") === null) return false;
+  return (await run("unshare", ["--user", "true"], { silent: true })) === 0;
+}
 
 /** @type {readonly HostPiece[]} */
 export const testPieces = [
@@ -68,7 +82,10 @@ export const testPieces = [
  * @param {readonly HostPiece[]} pieces
  */
 export async function installHostPackages(pieces) {
-  const missing = pieces.filter((piece) => !isThere(piece));
+  const missing = [];
+  for (const piece of pieces) {
+    if (!isThere(piece) && !(await piece.unless?.())) missing.push(piece);
+  }
   if (missing.length === 0) return "all there";
   const names = missing.map((piece) => piece.package);
   const update = hasPackageLists() ? "" : "sudo apt-get update && ";

@@ -1,11 +1,13 @@
 import { access, constants, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
+import { isMicroagentError } from "../base/errors.ts";
 import type { Op } from "../base/op.ts";
 import { hostEnvironment } from "../host/environment.ts";
 import { fileError } from "../host/file-error.ts";
 import { findTool, packageOf } from "../host/find-tool.ts";
 import { groupName, processorLimit } from "../host/group-limits.ts";
 import { ensurePrivateDir } from "../host/state-layout.ts";
+import { buildDir, buildWay, fakePackages } from "../image/source/build-way.ts";
 import type { InstalledKernel } from "../kernel/installed-kernel.ts";
 import type { Engine, SupervisorChoice } from "../workspace/engine.ts";
 import {
@@ -48,7 +50,7 @@ export async function diagnose(
   const kernel = await checkKernel(op, engine, checks);
   const supervisor = await checkSupervisor(op, engine, kernel, checks, options);
   checks.push(await checkParentDeath());
-  checks.push(await checkTool("mmdebstrap", "feature", "builds mmdebstrap: images"));
+  checks.push(await checkImageBuilds(op, engine));
   checks.push(await checkBuildTools());
   return { verdict: overall(checks), checks, supervisor, kernel };
 }
@@ -177,6 +179,22 @@ async function checkTool(name: string, tier: Check["tier"], use: string): Promis
         packageRemedy(packageOf(name)),
       )
     : passed(name, tier, `Program "${name}" ${use}`);
+}
+
+/** The way and the place that a build would take. */
+async function checkImageBuilds(op: Op, engine: Engine): Promise<Check> {
+  const tool = await checkTool("mmdebstrap", "feature", "builds mmdebstrap: images");
+  try {
+    const way = await buildWay(op);
+    const dir = await buildDir(way, [engine.layout.root]);
+    if (tool.verdict !== "ok") return tool;
+    return passed("mmdebstrap", "feature", `${tool.found} ${way.why} in "${dir}"`);
+  } catch (error) {
+    const packages = [...(tool.remedy?.packages ?? []), ...fakePackages];
+    const isMissing = isMicroagentError(error) && error.code === "host_tool_missing";
+    const remedy = isMissing ? packageRemedy(...packages) : null;
+    return failedStep("mmdebstrap", "feature", error, remedy);
+  }
 }
 
 async function checkBuildTools(): Promise<Check> {

@@ -6,7 +6,7 @@ import { fullChildEnvironment, minimalChildEnvironment } from "./environment.ts"
 import { onProcessExit } from "./exit-hook.ts";
 import { requireTool } from "./find-tool.ts";
 
-export { findTool } from "./find-tool.ts";
+export { findTool, requireTool } from "./find-tool.ts";
 
 const stderrTailLines = 12;
 const termGraceMs = 2_000;

@@ -8,7 +8,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/Unable to locate package/, "Search for it with: apt-cache search NAME"],
   [
     /newuidmap|subuid|unshare|unable to pick chroot mode/,
-    "Let this user make user namespaces: apt-get install --yes uidmap, then usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root",
+    "Install what needs no privilege: apt-get install --yes fakechroot fakeroot; or let this user make user namespaces: apt-get install --yes uidmap, then usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root",
   ],
   [
     /arch-test|foreign architecture/,

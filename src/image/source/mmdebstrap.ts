@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { isMicroagentError, MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import { fileError } from "../../host/file-error.ts";
-import { runTool } from "../../host/run-tool.ts";
+import { requireTool, runTool } from "../../host/run-tool.ts";
 import { type GuestArchitecture, ociArchitecture } from "../architecture.ts";
 import { sha256Of } from "../digest.ts";
 import { mediaTypes } from "../manifest.ts";
 import type { MmdebstrapReference } from "../reference/kinds.ts";
 import { formatReference } from "../reference.ts";
+import { buildDir, buildWay } from "./build-way.ts";
 import { hostApt } from "./host-apt.ts";
 import { mmdebstrapHint } from "./mmdebstrap-hint.ts";
 import type { ImageSource } from "./source.ts";
@@ -83,8 +84,13 @@ async function build(
   stagingDir: string,
   tar: string,
 ): Promise<void> {
+  await requireTool("mmdebstrap");
+  const way = await buildWay(op);
+  const workDir = await buildDir(way, [stagingDir]);
   const apt = await hostApt(op, reference, stagingDir);
+  const [program = "mmdebstrap", ...words] = way.words;
   const args = [
+    ...words,
     `--variant=${reference.variant}`,
     `--architectures=${ociArchitecture(arch)}`,
     `--components=${reference.components.join(",")}`,
@@ -96,9 +102,13 @@ async function build(
     ...apt.mirrors,
   ];
   try {
-    await runTool(op, "mmdebstrap", args, {
+    await runTool(op, program, args, {
       cwd: "/",
-      env: { SOURCE_DATE_EPOCH: String(sourceDateEpoch), DEBIAN_FRONTEND: "noninteractive" },
+      env: {
+        SOURCE_DATE_EPOCH: String(sourceDateEpoch),
+        DEBIAN_FRONTEND: "noninteractive",
+        TMPDIR: workDir,
+      },
     });
   } catch (error) {
     throw explain(error, reference);

@@ -8,7 +8,7 @@ test.each([
     /VERSION_CODENAME/,
   ],
   ["E: Unable to locate package jqq", /apt-cache search/],
-  ["E: unable to pick chroot mode automatically", /uidmap/],
+  ["E: unable to pick chroot mode automatically", /fakechroot fakeroot.*uidmap/],
   ["W: GPG error: NO_PUBKEY 0E98404D386FA1D9", /debian-archive-keyring/],
   ["E: apt-get update failed", /reach its package mirror/],
 ])("%s", (stderr, hint) => {
