@@ -9,14 +9,21 @@ import { root, run, say } from "./steps.mjs";
 export const suites = ["unit", "contract", "sim", "tidy", "package", "real"];
 
 /**
+ * @typedef {{ status: string, fullName?: string, meta?: { refused?: string } }} AssertionResult
+ */
+
+/**
  * @typedef {object} VitestReport
  * @property {number} numPassedTests
  * @property {number} numFailedTests
  * @property {number} numPendingTests
  * @property {number} numTodoTests
  * @property {{ name: string, status: string, message?: string,
- *              assertionResults: { status: string }[] }[]} testResults
+ *              assertionResults: AssertionResult[] }[]} testResults
  */
+
+/** How reports call tests that did not run. */
+const leftOut = ["skipped", "pending", "todo", "disabled"];
 
 /**
  * Runs suites, or folders below them; one that ran no test, and a file that could not be loaded, counts as failed.
@@ -81,6 +88,15 @@ export function countReport(report, status, expected = suites) {
     const done = file.assertionResults.filter((test) => ["passed", "failed"].includes(test.status));
     const suite = suiteOf(relative(root, file.name).replaceAll(sep, "/"));
     ran.set(suite, (ran.get(suite) ?? 0) + done.length);
+    for (const test of file.assertionResults) {
+      if (!leftOut.includes(test.status)) continue;
+      const name = `${relative(root, file.name)} "${test.fullName ?? ""}"`;
+      const reason = test.meta?.refused;
+      say(
+        reason === undefined ? `FAIL ${name}: skipped without a reason` : `skip ${name}: ${reason}`,
+      );
+      if (reason === undefined) failed++;
+    }
     if (file.status === "failed" && !done.some((test) => test.status === "failed")) {
       say(`FAIL ${relative(root, file.name)}: ${file.message ?? "it could not be loaded"}`);
       failed++;

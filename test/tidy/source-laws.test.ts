@@ -60,6 +60,14 @@ test("no test is skipped, focused or postponed", () => {
   expect(inCode(tests, switches)).toEqual([]);
 });
 
+test("a test is left out only by leaveOut, which wants the host's own refusal", () => {
+  const others = select(["test", "supervisors", "src"], [".ts"]).filter(
+    (path) => path !== "test/support/refused.ts",
+  );
+  const found = inCode(others, /\.skip\(|\bmeta\.refused\b/);
+  expect(found, "use leaveOut of test/support/refused.ts").toEqual([]);
+});
+
 test("no path of the machine this was written on", () => {
   // In the guest and in the init of the floor measurement "/root" is a mount point.
   const own = texts.filter((path) => !under(path, ["guest", "bench/floor"]));

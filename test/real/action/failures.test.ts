@@ -1,8 +1,9 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import {
   type ActionBench,
   type ActionJob,
@@ -10,6 +11,9 @@ import {
 } from "../../fixtures/actions/action-bench.ts";
 import { commandsOf, said } from "../../fixtures/actions/log-reader.ts";
 import { type Cancelled, cancel, runAction } from "../../fixtures/actions/runner.ts";
+import { mountNamespace } from "../../support/mounts.ts";
+import { leaveOut } from "../../support/refused.ts";
+import { openSmallDisk } from "../../support/small-disk.ts";
 
 let bench: ActionBench;
 beforeAll(async () => {
@@ -204,10 +208,10 @@ test("an action that cannot be loaded fails, and its post step has nothing to do
   expect(post).toMatchObject({ exitCode: 0, commands: [] });
 });
 
-test("a disk that is full costs the outputs, is told, and leaves nothing", async () => {
+test("a disk that is full costs the outputs, is told, and leaves nothing", async (context) => {
   await using job = await bench.openJob();
   const runs = join(job.dirs.temp, "microagent", "runs");
-  await mkdir(runs, { recursive: true });
+  await using disk = await openSmallDisk(context, runs, 1);
   const run = await job.step(
     {
       image: bench.image,
@@ -215,13 +219,7 @@ test("a disk that is full costs the outputs, is told, and leaves nothing", async
       artifacts: "out=/out",
       "fail-on": "exit,missing-artifact",
     },
-    {
-      wrapper: [
-        ...["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
-        `mount -t tmpfs -o size=1m tmpfs '${runs}' && exec "$@"`,
-        "sh",
-      ],
-    },
+    { wrapper: disk.wrapper },
   );
   expect(run.exitCode, run.raw).toBe(1);
   expect(run.lines).toContain("done");
@@ -292,20 +290,22 @@ test("acceleration that is asked for by name is had or refused, never replaced",
   expect(run.outputs.conclusion).toBe(run.exitCode === 0 ? "success" : "infra-error");
 });
 
-/** Words that run the rest where there is no `/dev/kvm`. */
-function withoutKvm(dir: string): string[] {
+/** Words that run the rest where there is no `/dev/kvm`: none where there is none anyway. */
+async function withoutKvm(context: TestContext, dir: string): Promise<readonly string[]> {
+  if (!existsSync("/dev/kvm")) return [];
+  const namespace = await mountNamespace();
+  if (namespace.words === null) return leaveOut(context, "Hiding /dev/kvm", namespace.answer);
   const script = [
     `mkdir -p '${dir}' && mount -t tmpfs tmpfs '${dir}' && mkdir '${dir}/shm'`,
     `for name in null zero full random urandom tty; do touch '${dir}'/$name && mount --bind /dev/$name '${dir}'/$name; done`,
     `ln -s /proc/self/fd '${dir}/fd' && mount --rbind '${dir}' /dev && exec "$@"`,
   ];
-  const words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
-  return [...words, script.join("\n"), "sh"];
+  return [...namespace.words, "sh", "-c", script.join("\n"), "sh"];
 }
 
-test("where there is no KVM, it is an error to whoever wants it and emulation, said loudly, to whoever does not", async () => {
+test("where there is no KVM, it is an error to whoever wants it and emulation, said loudly, to whoever does not", async (context) => {
   await using job = await bench.openJob();
-  const wrapper = withoutKvm(join(job.dirs.temp, "dev"));
+  const wrapper = await withoutKvm(context, join(job.dirs.temp, "dev"));
   const wanted = await job.step({ image: bench.image, run: "true", accel: "kvm" }, { wrapper });
   expect(wanted.exitCode, wanted.raw).toBe(1);
   expect(wanted.outputs.conclusion).toBe("infra-error");

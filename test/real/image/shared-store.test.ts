@@ -15,6 +15,7 @@ import { digestOf, makeOciLayout, type OciLayout } from "../../fixtures/oci-layo
 import { startRegistry, type TestRegistry } from "../../fixtures/registry.ts";
 import { type Compiled, compileForNode } from "../../support/compiled.ts";
 import { follow, type Running } from "../../support/running.ts";
+import { openSmallDisk } from "../../support/small-disk.ts";
 
 const run = promisify(execFile);
 const program = "test/real/image/pull-process.ts";
@@ -154,20 +155,15 @@ test("pruning beside a pull takes nothing from it", async () => {
   await run("fsck.erofs", [base.path]);
 });
 
-test("a full disk is told as such and leaves no half blob", async () => {
+test("a full disk is told as such and leaves no half blob", async (context) => {
   await using temp = await tempStore();
+  const dir = join(temp.dir, "small");
+  await using disk = await openSmallDisk(context, dir, 1);
   proxy.rule = () => null;
-  const script = `mount -t tmpfs -o size=1m tmpfs "$1" && "$2" "$3" "$1" "$4"; code=$?; ls "$1/images/blobs/sha256"; exit $code`;
-  const args = ["sh", temp.dir, process.execPath, compiled.path(program), `${proxy.host}/app:1`];
-  const failed = await run("unshare", [
-    "--user",
-    "--map-root-user",
-    "--mount",
-    "sh",
-    "-c",
-    script,
-    ...args,
-  ])
+  const script = `"$1" "$2" "$0" "$3"; code=$?; ls "$0/images/blobs/sha256"; exit $code`;
+  const words = [process.execPath, compiled.path(program), `${proxy.host}/app:1`];
+  const [first = "", ...rest] = [...disk.wrapper, "sh", "-c", script, dir, ...words];
+  const failed = await run(first, rest)
     .then(() => null)
     .catch((error: { stdout: string; stderr: string }) => error);
   expect(failed?.stderr).toContain("no_space: ");

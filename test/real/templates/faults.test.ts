@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cliPath, runCli, startCli } from "../../fixtures/cli.ts";
 import { machinesOf, openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
+import { openSmallDisk } from "../../support/small-disk.ts";
 
 const call = promisify(execFile);
 let bench: Workbench;
@@ -46,9 +47,9 @@ test("SIGKILL at random moments of a build leaves nothing that hurts the next on
   expect(JSON.parse(built.stdout).key).toMatch(/^[0-9a-f]{64}$/);
 });
 
-/** In a mount namespace of its own: a state directory on a disk too small for what is saved. */
+/** A state directory on a disk too small for what is saved. */
 const onSmallDisk = `
-mount -t tmpfs -o size=64m tmpfs "$SMALL" && cd "$SMALL" || exit 99
+cd "$SMALL" || exit 99
 for kind in images kernels cache; do ln -s "$STATE/$kind" "$kind"; done
 head -c 16m /dev/zero > ballast
 export MICROAGENT_STATE_DIR="$SMALL"
@@ -58,11 +59,14 @@ ls templates runtime > "$OUT/left" 2>/dev/null
 true
 `;
 
-test("a disk that fills up while a machine is saved fails a build and not a dispatch", async () => {
-  const small = await mkdtemp(join(tmpdir(), "microagent-small-"));
+test("a disk that fills up while a machine is saved fails a build and not a dispatch", async (context) => {
+  const parent = await mkdtemp(join(tmpdir(), "microagent-small-"));
+  const small = join(parent, "disk");
   const out = await mkdtemp(join(bench.dir, "out-"));
   try {
-    await call("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", onSmallDisk], {
+    await using disk = await openSmallDisk(context, small, 64);
+    const [program = "", ...rest] = [...disk.wrapper, "sh", "-c", onSmallDisk];
+    await call(program, rest, {
       env: {
         ...process.env,
         ...{ SMALL: small, STATE: bench.stateDir, OUT: out, NODE: process.execPath, CLI: cliPath },
@@ -78,6 +82,6 @@ test("a disk that fills up while a machine is saved fails a build and not a disp
     expect(result).toMatchObject({ exit_code: 0, template: { how: "skipped" } });
     expect(result.template.reason).toMatch(/space/);
   } finally {
-    await rm(small, { recursive: true, force: true });
+    await rm(parent, { recursive: true, force: true });
   }
 });

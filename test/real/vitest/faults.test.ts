@@ -144,11 +144,11 @@ describe.each<[Major]>([[4], [5]])("under Vitest %i", (major) => {
     expect((await run()).text, "the other one is still there").not.toContain("is built");
   });
 
-  test("a full disk fails what needs it, with a name, and nothing else", async () => {
+  test("a full disk fails what needs it, with a name, and nothing else", async (context) => {
     await using project = await openVitestProject(major, "broken");
-    const cloning = await project.runOnDisk(600, only("a disk that is full"));
+    const cloning = await project.runOnDisk(context, 600, only("a disk that is full"));
     expect([cloning.code, cloning.text]).toEqual([0, expect.stringContaining("1 passed")]);
-    const saving = await project.runOnDisk(40, only("has what the template was given"));
+    const saving = await project.runOnDisk(context, 40, only("has what the template was given"));
     expect(saving.code, saving.text).not.toBe(0);
     expect(saving.text).toMatch(/template "box" failed: .*space/);
   });

@@ -43,7 +43,10 @@ describe("what Vitest's report tells", () => {
   const file = (suite: string, ...statuses: string[]) => ({
     name: join(root, "test", suite, "a.test.ts"),
     status: statuses.includes("failed") ? "failed" : "passed",
-    assertionResults: statuses.map((status) => ({ status })),
+    assertionResults: statuses.map((status) => ({
+      status,
+      ...(status === "pending" ? { meta: { refused: "A mount is refused on this host" } } : {}),
+    })),
   });
   const report = (files: ReturnType<typeof file>[]) => {
     const count = (status: string) =>
@@ -62,6 +65,14 @@ describe("what Vitest's report tells", () => {
   test("everything passed", () => {
     const counts = { passed: suites.length, failed: 0, skipped: 0 };
     expect(countReport(report(all), 0)).toEqual(counts);
+  });
+
+  test("a test that was skipped without the host's refusal is a failure", () => {
+    const bare = {
+      ...file("real", "passed"),
+      assertionResults: [{ status: "skipped" }, { status: "passed" }],
+    };
+    expect(countReport(report([...all, bare]), 0).failed).toBe(1);
   });
 
   test("a suite that ran no test is a failure, also when all of it was skipped", () => {
