@@ -84,6 +84,8 @@ export const limits = {
     parallelLayers: 4,
     /** Entries of an archive that holds images: some per layer. */
     archiveEntriesMax: 100_000,
+    /** What a manifest may promise in layers, as they are fetched. */
+    fetchedBytesMax: 128 * GiB,
     /** Uncompressed bytes of all layers together. */
     unpackedBytesMax: 256 * GiB,
     entriesMax: 4_000_000,
@@ -107,6 +109,15 @@ export const limits = {
   registry: {
     /** A transfer on which nothing moves for this long is broken off and resumed. */
     silenceMs: 30_000,
+    /** A transfer that brings less than this in this time of waiting is broken off as well: it only drips. */
+    paceMs: 60_000,
+    paceBytesMin: 60 * KiB,
+    /** A manifest, a token or an error, from its header to its end. */
+    documentMs: 120_000,
+    /** Reading the rest of an answer that nobody wants, to keep its connection. */
+    discardMs: 2_000,
+    /** All layers of one image, whatever their pace. */
+    layersMs: 12 * 60 * 60_000,
     redirectsMax: 5,
     /** Tries of one thing without progress. */
     triesMax: 5,

@@ -6,6 +6,7 @@ import { eachBounded } from "./each-bounded.ts";
 import { type ParsedConfig, parseImageConfig } from "./image-config.ts";
 import { type Descriptor, type ImageManifest, parseManifest } from "./manifest.ts";
 import { choosePlatform } from "./platform.ts";
+import { checkPromisedSize } from "./promised-size.ts";
 import type { Document, ImageSource } from "./source/source.ts";
 import type { ImageStore } from "./store.ts";
 
@@ -27,6 +28,7 @@ export async function ingest(
     findManifest(step, source, arch),
   );
   const layers = uniqueLayers(source, manifest);
+  await checkPromisedSize(store, source.what, layers);
   const digests = [document.digest, manifest.config.digest, ...layers.map((one) => one.digest)];
   await using _pin = await store.pin(op, digests);
 
@@ -46,10 +48,13 @@ export async function ingest(
       arch,
     );
   });
-  await op.step("layers", (step) =>
-    eachBounded(step, layers, limits.image.parallelLayers, (each, layer) =>
-      source.blob(each, store, layer),
-    ),
+  await op.step(
+    "layers",
+    (step) =>
+      eachBounded(step, layers, limits.image.parallelLayers, (each, layer) =>
+        source.blob(each, store, layer),
+      ),
+    { timeoutMs: limits.registry.layersMs },
   );
   // Last, so that a manifest in the store means that its image is whole.
   await store.blobs.put(document.digest, document.bytes);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { visibleText } from "../../base/foreign-text.ts";
 import { jsonOrNull } from "../../base/json.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
@@ -7,6 +8,7 @@ import type { Credentials } from "./auth-file.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { type FoundCredentials, findCredentials } from "./credentials.ts";
 import type { Http } from "./http.ts";
+import type { Reach } from "./reach.ts";
 
 const tokenAnswer = z.object({
   token: z.string().max(limits.registry.tokenBytesMax).nullish(),
@@ -18,8 +20,8 @@ export interface AuthorizerOptions {
   readonly repository: string;
   readonly what: string;
   readonly authPaths: readonly string[];
-  /** Whether a token server without TLS is acceptable: only when the registry itself has none. */
-  readonly plainAllowed: boolean;
+  /** Where a token server may be. */
+  readonly reach: Reach;
 }
 
 /** Keeps the `Authorization` header for one repository and renews it when the registry says so. */
@@ -126,14 +128,10 @@ export class Authorizer {
   #realm(challenge: Challenge): URL {
     const text = challenge.parameters.realm ?? "";
     const realm = URL.canParse(text) ? new URL(text) : null;
-    const secure = realm?.protocol === "https:";
-    if (realm === null || !(secure || (realm.protocol === "http:" && this.#options.plainAllowed))) {
-      throw unauthorized(
-        this.asked,
-        `it names "${text}" as its token server, which is not safe to ask`,
-      );
-    }
-    return realm;
+    const refusal = realm === null ? "which is not an address" : this.#options.reach.refusal(realm);
+    if (realm !== null && refusal === null) return realm;
+    const place = visibleText(text).slice(0, 300);
+    throw unauthorized(this.asked, `it names "${place}" as its token server, ${refusal}`);
   }
 }
 

@@ -2,6 +2,8 @@ import { errnoOf, isMicroagentError, MicroagentError } from "../../base/errors.t
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
 import { proxiedFetch, proxyFor } from "../../host/proxied-fetch.ts";
+import { Pace } from "./pace.ts";
+import type { Reach } from "./reach.ts";
 
 export interface Request {
   readonly url: string;
@@ -9,6 +11,7 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent to the first host only, never along a redirect to another. */
   readonly authorization?: string | null;
+  /** May hold credentials, so it is never sent to another host either: such a redirect is an error. */
   readonly form?: URLSearchParams;
 }
 
@@ -17,25 +20,24 @@ export interface Answer {
   readonly status: number;
   readonly url: string;
   header(name: string): string | null;
-  /** Ends with an error when the sender stalls or breaks off. */
+  /** Ends with an error when the sender stalls, drips or breaks off. */
   readonly body: AsyncIterable<Uint8Array>;
   discard(): Promise<void>;
-  /** The whole body, at most `bytesMax`. */
+  /** The whole body, at most `bytesMax`, in the time that a document may take. */
   bytes(bytesMax: number): Promise<Uint8Array | null>;
 }
 
 const redirectStatuses = [301, 302, 303, 307, 308];
 
 /**
- * HTTP as registries need it: redirects that lose credentials at the border of a host and never lead from TLS to
- * plain text, and a bound on silence instead of one on the whole transfer. Failures are `registry_unreachable`.
+ * HTTP as registries need it: redirects that lose credentials at the border of a host and lead only where `Reach` lets
+ * them, and bounds on silence and on the pace instead of one on the whole transfer. Failures are `registry_unreachable`.
  */
 export class Http {
-  readonly #mayBePlain: (host: string) => boolean;
+  readonly #reach: Reach;
 
-  /** `mayBePlain` says which hosts (`host:port`) a redirect may reach in plain text. */
-  constructor(mayBePlain: (host: string) => boolean) {
-    this.#mayBePlain = mayBePlain;
+  constructor(reach: Reach) {
+    this.#reach = reach;
   }
 
   async send(op: Op, request: Request): Promise<Answer> {
@@ -46,27 +48,33 @@ export class Http {
       const location = answer.header("location");
       if (!redirectStatuses.includes(answer.status) || location === null) return answer;
       await answer.discard();
-      const next = parseUrl(location, url);
-      if (next.protocol === "http:" && !this.#mayBePlain(next.host)) {
-        throw unreachable(url, `it redirects to "${next.host}" without TLS`, null, null);
+      const next = this.#nextOf(url, location);
+      if (next.origin !== url.origin) {
+        if (request.form !== undefined) {
+          throw misled(url, `it redirects a login to another host, "${next.host}"`);
+        }
+        authorization = null;
       }
-      if (next.origin !== url.origin) authorization = null;
       url = next;
     }
-    throw unreachable(
-      url,
-      `it redirects more than ${limits.registry.redirectsMax} times`,
-      null,
-      null,
-    );
+    throw misled(url, `it redirects more than ${limits.registry.redirectsMax} times`);
+  }
+
+  #nextOf(from: URL, location: string): URL {
+    const next = URL.canParse(location, from.href) ? new URL(location, from.href) : null;
+    if (next === null) throw misled(from, "it redirects to something that is not an address");
+    const refusal = this.#reach.refusal(next);
+    if (refusal === null) return next;
+    const place = next.host === "" ? next.protocol : next.host;
+    throw misled(from, `it redirects to "${place}", ${refusal}`);
   }
 
   async #once(op: Op, url: URL, request: Request, authorization: string | null): Promise<Answer> {
     op.check();
     const stop = new AbortController();
-    const watch = new SilenceWatch(op, url, stop);
+    const pace = new Pace(op, (reason) => timedOut(url, reason), stop);
     try {
-      watch.start();
+      pace.start();
       const response = await proxiedFetch(url, {
         method: request.method ?? "GET",
         redirect: "manual",
@@ -80,10 +88,10 @@ export class Http {
         },
         ...(request.form === undefined ? {} : { body: request.form }),
       });
-      watch.stop();
-      return new FetchAnswer(op, url, response, stop, watch);
+      pace.stop();
+      return new FetchAnswer(op, url, response, stop, pace);
     } catch (error) {
-      watch.stop();
+      pace.stop();
       throw failure(op, url, error, stop.signal);
     }
   }
@@ -93,13 +101,15 @@ class FetchAnswer implements Answer {
   readonly status: number;
   readonly url: string;
   readonly body: AsyncIterable<Uint8Array>;
+  readonly #op: Op;
   readonly #response: Response;
   readonly #stop: AbortController;
 
-  constructor(op: Op, url: URL, response: Response, stop: AbortController, watch: SilenceWatch) {
+  constructor(op: Op, url: URL, response: Response, stop: AbortController, pace: Pace) {
     this.status = response.status;
     this.url = url.href;
-    this.body = readBody(op, url, response, stop, watch);
+    this.body = readBody(op, url, response, stop, pace);
+    this.#op = op;
     this.#response = response;
     this.#stop = stop;
   }
@@ -109,22 +119,34 @@ class FetchAnswer implements Answer {
   }
 
   async discard(): Promise<void> {
-    // Reading a short rest keeps the connection; a long one is cut.
+    // Reading a short rest keeps the connection; a long or slow one is cut.
+    const { errorBytesMax, discardMs } = limits.registry;
     const rest = Number(this.header("content-length") ?? "0");
-    if (rest <= limits.registry.errorBytesMax)
-      await this.bytes(limits.registry.errorBytesMax).catch(() => {});
+    if (rest <= errorBytesMax) await this.#read(errorBytesMax, discardMs).catch(() => {});
     this.#stop.abort();
   }
 
   async bytes(bytesMax: number): Promise<Uint8Array | null> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of this.body) {
-      length += chunk.length;
-      if (length > bytesMax) return null;
-      chunks.push(chunk);
+    return await this.#read(bytesMax, limits.registry.documentMs);
+  }
+
+  async #read(bytesMax: number, withinMs: number): Promise<Uint8Array | null> {
+    const reason = `it did not end its answer within ${withinMs / 1000} seconds`;
+    const cancel = this.#op.clock.after(withinMs, () =>
+      this.#stop.abort(timedOut(new URL(this.url), reason)),
+    );
+    try {
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of this.body) {
+        length += chunk.length;
+        if (length > bytesMax) return null;
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      cancel();
     }
-    return Buffer.concat(chunks);
   }
 }
 
@@ -133,16 +155,16 @@ async function* readBody(
   url: URL,
   response: Response,
   stop: AbortController,
-  watch: SilenceWatch,
+  pace: Pace,
 ): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   let ended = false;
   try {
     for (;;) {
-      watch.start();
+      pace.start();
       const { done, value } = await reader.read();
-      watch.stop();
+      pace.stop(value?.length);
       if (done) {
         ended = true;
         return;
@@ -152,40 +174,8 @@ async function* readBody(
   } catch (error) {
     throw failure(op, url, error, stop.signal);
   } finally {
-    watch.stop();
+    pace.stop();
     if (!ended) stop.abort();
-  }
-}
-
-/** Aborts a request on which nothing has moved for too long. */
-class SilenceWatch {
-  readonly #op: Op;
-  readonly #url: URL;
-  readonly #stop: AbortController;
-  #cancel: () => void = () => {};
-
-  constructor(op: Op, url: URL, stop: AbortController) {
-    this.#op = op;
-    this.#url = url;
-    this.#stop = stop;
-  }
-
-  start(): void {
-    this.#cancel();
-    this.#cancel = this.#op.clock.after(limits.registry.silenceMs, () =>
-      this.#stop.abort(
-        unreachable(
-          this.#url,
-          `it sent nothing for ${limits.registry.silenceMs / 1000} seconds`,
-          "ETIMEDOUT",
-          null,
-        ),
-      ),
-    );
-  }
-
-  stop(): void {
-    this.#cancel();
   }
 }
 
@@ -241,6 +231,22 @@ function unreachable(
   );
 }
 
+function timedOut(url: URL, reason: string): MicroagentError {
+  return unreachable(url, reason, "ETIMEDOUT", null);
+}
+
+/** For an answer that must not be followed: its text names what the sender chose, so nothing is concluded from it. */
+function misled(url: URL, reason: string): MicroagentError {
+  return new MicroagentError(
+    "registry_unreachable",
+    `Host "${url.host}" cannot be used: ${reason}`,
+    {
+      hint: `See where it leads: curl -sI ${url.origin}/v2/`,
+      details: { host: url.host, errno: null, network: "other" },
+    },
+  );
+}
+
 function classify(code: string | null, reason: string): NetworkFailure {
   const text = `${code ?? ""} ${reason}`;
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|certificate/i.test(text)) return "certificate";
@@ -262,14 +268,4 @@ function hintFor(url: URL, network: NetworkFailure): string {
     return `If it speaks plain HTTP on purpose, list "${url.host}" as an insecure registry`;
   }
   return `Check that this host can reach it: curl -v ${url.origin}/v2/`;
-}
-
-function parseUrl(text: string, base: URL): URL {
-  try {
-    const url = new URL(text, base);
-    if (url.protocol === "https:" || url.protocol === "http:") return url;
-  } catch {
-    // Told below.
-  }
-  throw unreachable(base, "it redirects to something that is no address", null, null);
 }

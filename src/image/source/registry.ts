@@ -11,6 +11,7 @@ import { Authorizer } from "../registry/authorizer.ts";
 import { authPaths } from "../registry/credentials.ts";
 import { findEndpoint, mayBePlain } from "../registry/endpoint.ts";
 import { type Answer, Http } from "../registry/http.ts";
+import { Reach } from "../registry/reach.ts";
 import { Retries, withRetries } from "../registry/retry.ts";
 import type { Document, ImageSource } from "./source.ts";
 
@@ -32,7 +33,8 @@ export async function registrySource(
   const what = `Image "${formatReference(reference)}"`;
   const { registry, repository } = reference;
   const plainAllowed = mayBePlain(registry, options.insecureRegistries);
-  const http = new Http((host) => plainAllowed && mayBePlain(host, options.insecureRegistries));
+  const reach = new Reach(registry, options.insecureRegistries);
+  const http = new Http(reach);
   const endpoint = await op.step("connect", (step) =>
     withRetries(step, () => findEndpoint(step, http, registry, plainAllowed)),
   );
@@ -41,7 +43,7 @@ export async function registrySource(
     repository,
     what,
     authPaths: authPaths(options.authPath),
-    plainAllowed: endpoint.startsWith("http:"),
+    reach,
   });
 
   const get = async (step: Op, path: string, headers: Record<string, string>): Promise<Answer> => {
@@ -50,7 +52,9 @@ export async function registrySource(
       const authorization = authorizer.header;
       const url = `${endpoint}/v2/${repository}/${path}`;
       const answer = await http.send(step, { url, headers, authorization });
-      const challenge = answer.status === 401 ? answer.header("www-authenticate") : null;
+      // Credentials answer the registry's own challenge: a host that it redirects to is another party.
+      const isOwn = new URL(answer.url).origin === new URL(endpoint).origin;
+      const challenge = answer.status === 401 && isOwn ? answer.header("www-authenticate") : null;
       if (challenge === null || logins === 2) return answer;
       if (!(await authorizer.renew(step, challenge, authorization))) return answer;
       await answer.discard();
