@@ -31,7 +31,7 @@ export async function ensureTemplate(
   await using undo = new CleanupStack();
   const prepared = await prepare(op, engine, request.boot, undo);
   const snapshots = requireSnapshots(prepared);
-  const key = await templateKey(request, prepared, snapshots);
+  const key = await templateKey(op, request, prepared, snapshots);
   const { templates, locks } = engine.layout;
   const usable = async (step: Op): Promise<Found> => {
     const found = await findSaved(step, templates, key);

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import type { Op } from "../../base/op.ts";
 import type { Snapshots } from "../../supervisor/port.ts";
 import type { BootRequest } from "../boot.ts";
 import { machineRequest } from "../machine-request.ts";
 import type { Prepared } from "../prepare.ts";
 import { treeDigest } from "./digest.ts";
+import { swapParts } from "./swap-parts.ts";
 import type { TemplateRequest } from "./template.ts";
 
 /** Changes with what a template's files mean to us. */
@@ -12,6 +14,7 @@ export const templateFormat = 2;
 
 /** Everything that goes into a template, in a form that is the same for the same request. */
 export async function templateKey(
+  op: Op,
   request: TemplateRequest,
   prepared: Prepared,
   snapshots: Snapshots,
@@ -35,7 +38,7 @@ export async function templateKey(
     memoryMib: boot.memoryMib,
     cpus: boot.cpus,
     sizeMib: boot.sizeMib,
-    network: networkParts(boot),
+    network: await networkParts(op, boot),
     setup: request.setup,
     shell: request.shell,
     env: Object.entries(request.env).sort(([a], [b]) => (a < b ? -1 : 1)),
@@ -47,7 +50,7 @@ export async function templateKey(
 }
 
 /** Where a guest may go can change what its setup finds; published ports and caps cannot. */
-function networkParts(boot: BootRequest): unknown {
+async function networkParts(op: Op, boot: BootRequest): Promise<unknown> {
   const { network } = boot.attach;
   if (network === null) return null;
   const { mode, guest, policy, swap } = network;
@@ -55,6 +58,6 @@ function networkParts(boot: BootRequest): unknown {
     mode,
     guest,
     policy: [policy.mode, policy.allow, policy.passthrough, [...policy.hostMap], policy.resolvers],
-    swap,
+    swap: (await swapParts(op, swap)).parts,
   };
 }

@@ -52,7 +52,7 @@ export async function snapshotWorkspace(
   if ((await findSaved(op, parent, tag)).kind !== "none") throw taken(tag);
   await using undo = new CleanupStack();
   const prepared = await prepare(op, engine, workspace.request, undo);
-  const key = await keyOf(workspace.request, prepared, workspace);
+  const key = await keyOf(op, workspace.request, prepared, workspace);
   const saved = await op.step("save", (step) =>
     saveWorkspace(step, workspace, snapshotsOf(workspace)),
   );
@@ -78,7 +78,7 @@ export async function startSnapshot(
   const boot = bootOf(found.manifest, start);
   await using undo = new CleanupStack();
   const prepared = await prepare(op, engine, boot, undo);
-  if ((await keyOf(boot, prepared, null)) !== found.manifest.key) {
+  if ((await keyOf(op, boot, prepared, null)) !== found.manifest.key) {
     throw broken("its VMM, CPU, kernel, image or agent is not the one of this host any more");
   }
   const use = { key: tag, how: "hit", reason: `Snapshot "${tag}"` } as const;
@@ -170,6 +170,7 @@ function bootOf(manifest: Manifest, start: SnapshotStart): BootRequest {
 }
 
 async function keyOf(
+  op: Op,
   boot: BootRequest,
   prepared: Prepared,
   workspace: Workspace | null,
@@ -187,7 +188,7 @@ async function keyOf(
     ready: null,
     setupTimeoutMs: 0,
   };
-  return await templateKey(request, prepared, snapshots);
+  return await templateKey(op, request, prepared, snapshots);
 }
 
 function manifestOf(workspace: Workspace, saved: Manifest["saved"]): Manifest {

@@ -42,6 +42,9 @@ function whyNot(run: TemplatedRun): string | null {
   if (files.length + onDemand.length + envFiles.length > 0) {
     return "The run has secrets, which setup may use, and what is saved must hold none";
   }
+  if (run.boot.attach.mediation !== null) {
+    return "The run has a work channel, which setup may use, and what came over it is for this run";
+  }
   return null;
 }
 

@@ -12,6 +12,7 @@ import { templateKey } from "./key.ts";
 import { publish, saveWorkspace, snapshotsOf } from "./save.ts";
 import { bootedRun, type StartedRun, type TemplatedRun } from "./start-run.ts";
 import { evict, findSaved, removeSaved, touchSaved } from "./store.ts";
+import { swapParts } from "./swap-parts.ts";
 import type { RunTemplate } from "./template.ts";
 
 /** Starts a run that may use templates: as a clone when there is one, else by a boot that leaves one. */
@@ -29,8 +30,15 @@ export async function startTemplatedRun(
       "Machines cannot be saved on this host",
     );
   }
+  const { network } = run.boot.attach;
+  if (network !== null && (await swapParts(op, network.swap)).isRemote) {
+    return bootedRun(
+      await boot(op, engine, run.boot, prepared),
+      "The run swaps credentials of a vault or a helper, and setup may use what they open",
+    );
+  }
   const request = { ...run, files: [], ready: null, setupTimeoutMs: run.timeoutMs };
-  const key = await templateKey(request, prepared, snapshots);
+  const key = await templateKey(op, request, prepared, snapshots);
   const { templates } = engine.layout;
   const found = await findSaved(op, templates, key);
   let useless = found.kind === "broken" ? found.reason : null;
