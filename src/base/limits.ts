@@ -242,8 +242,21 @@ export const limits = {
     credentialBytesMin: 8,
     /** What fits in one header line that servers take. */
     credentialBytesMax: 16 * KiB,
-    /** Values that were put in, remembered so that an answer cannot bring one of them back. */
-    rememberedMax: 64,
+    /** Values that were put in and no longer are: how long answers are still searched for them. */
+    rememberedMs: 5 * 60_000,
+    /** How often one rule's reference or token server is asked, at once and in a minute. */
+    fetchesPerMinute: 10,
+    /** After the second refusal in a row of a fresh credential, doubled by each one more. */
+    refusalBackoffMs: 1_000,
+    refusalBackoffMsMax: 60_000,
+    /** Base64 of base64 is looked for up to this length of a value. */
+    twiceEncodedBytesMax: 512,
+    /** What a frame of zstd may refer back to, as RFC 9659 bounds it. */
+    zstdWindowBytesMax: 8 * MiB,
+    /** Bytes that the decoder of zstd may move for an answer, beside 256 for each byte that it gives. */
+    zstdWorkBytes: 4 * GiB,
+    /** An upload that is not wanted any more is still read for so long, so that its client reads the answer. */
+    lingerMs: 30_000,
     /** How long a resolved static credential is used before its reference is asked again. */
     staticTtlMs: 5 * 60_000,
     /** After a failed acquisition the next one waits this long: a guest must not hammer a vault. */

@@ -69,7 +69,7 @@ export const rooms: readonly Room[] = [
   {
     path: "src/egress",
     rooms: ["src/base", "src/host", "src/channel", "src/agent/guest-calls.ts"],
-    packages: ["zod"],
+    packages: ["zod", "fzstd"],
   },
   {
     path: "src/supervisor",

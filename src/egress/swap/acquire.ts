@@ -1,6 +1,8 @@
+import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { type Op, withOp } from "../../base/op.ts";
 import { Credential, secretText } from "./credential.ts";
+import { FetchLimit } from "./fetch-limit.ts";
 import type { SwapRule } from "./rule.ts";
 import { clientCredentialsToken, jwtBearerToken } from "./token.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
@@ -14,6 +16,15 @@ interface Held {
   readonly credential: Credential;
   /** On the monotonic clock. */
   readonly until: number;
+  readonly release: () => void;
+  isRefused: boolean;
+}
+
+/** A credential for one request. */
+export interface Acquired {
+  readonly credential: Credential;
+  /** A fresh one was due, and the rule has asked too often; true once for each time that this begins. */
+  readonly isLimited: boolean;
 }
 
 /**
@@ -23,44 +34,64 @@ interface Held {
 export class CredentialSource {
   readonly #rule: SwapRule;
   readonly #sources: Sources;
-  readonly #onAcquired: (credential: Credential) => void;
+  readonly #hold: (credential: Credential) => () => void;
+  readonly #limit = new FetchLimit();
   #held: Held | null = null;
   #failed: { readonly error: unknown; readonly until: number } | null = null;
   #running: Promise<Credential> | null = null;
 
-  constructor(rule: SwapRule, sources: Sources, onAcquired: (credential: Credential) => void) {
+  /** `hold` is told of the one that is kept, and what it returns is called when another one is. */
+  constructor(rule: SwapRule, sources: Sources, hold: (credential: Credential) => () => void) {
     this.#rule = rule;
     this.#sources = sources;
-    this.#onAcquired = onAcquired;
+    this.#hold = hold;
   }
 
   /** Fails as its source fails, and never with the value in the message. */
-  acquire(op: Op): Promise<Credential> {
+  async acquire(op: Op): Promise<Acquired> {
     const now = op.clock.monotonic();
-    if (this.#held !== null && now < this.#held.until)
-      return Promise.resolve(this.#held.credential);
-    if (this.#failed !== null && now < this.#failed.until)
-      return Promise.reject(this.#failed.error);
-    // Others may be waiting when the one who asked first is gone, so it has a time of its own.
-    const bound = { timeoutMs: limits.swap.acquireMs, clock: op.clock };
-    this.#running ??= withOp("credential", bound, (own) => this.#run(own)).finally(() => {
-      this.#running = null;
-    });
-    return op.race(this.#running);
+    const held = this.#held !== null && now < this.#held.until ? this.#held : null;
+    if (held !== null && !held.isRefused) return { credential: held.credential, isLimited: false };
+    if (this.#running === null) {
+      if (this.#failed !== null && now < this.#failed.until) throw this.#failed.error;
+      if (!this.#limit.take(op.clock)) {
+        const isLimited = this.#limit.tell();
+        // The server may have refused the request, not the credential: better than nothing.
+        if (held !== null) return { credential: held.credential, isLimited };
+        throw tooOften(this.#rule);
+      }
+      // Others may be waiting when the one who asked first is gone, so it has a time of its own.
+      const bound = { timeoutMs: limits.swap.acquireMs, clock: op.clock };
+      this.#running = withOp("credential", bound, (own) => this.#run(own)).finally(() => {
+        this.#running = null;
+      });
+      this.#running.catch(() => {});
+    }
+    return { credential: await op.race(this.#running), isLimited: false };
   }
 
-  /** The upstream did not accept it: the next request gets a fresh one. */
-  reject(credential: Credential): void {
-    if (this.#held?.credential === credential) this.#held = null;
+  /** The upstream did not accept it: the next request gets a fresh one, as far as the limit allows. */
+  reject(op: Op, credential: Credential): void {
+    if (this.#held?.credential !== credential || this.#held.isRefused) return;
+    this.#held.isRefused = true;
+    this.#limit.refused(op.clock);
+  }
+
+  accept(credential: Credential): void {
+    if (this.#held?.credential !== credential) return;
+    this.#held.isRefused = false;
+    this.#limit.accepted();
   }
 
   async #run(op: Op): Promise<Credential> {
     try {
       const { value, ttlMs } = await op.race(this.#value(op));
-      const credential = new Credential(this.#rule.name, value);
-      this.#held = { credential, until: op.clock.monotonic() + ttlMs };
+      const credential = new Credential(this.#rule, value);
+      const until = op.clock.monotonic() + ttlMs;
+      const release = this.#hold(credential);
+      this.#held?.release();
+      this.#held = { credential, until, release, isRefused: false };
       this.#failed = null;
-      this.#onAcquired(credential);
       return credential;
     } catch (error) {
       this.#failed = { error, until: op.clock.monotonic() + limits.swap.failureTtlMs };
@@ -81,4 +112,12 @@ export class CredentialSource {
         return await jwtBearerToken(op, rule, secret, this.#sources.endpoint);
     }
   }
+}
+
+function tooOften(rule: SwapRule): MicroagentError {
+  return new MicroagentError(
+    "secret_source_failed",
+    `The credential of swap "${rule.name}" was asked for ${limits.swap.fetchesPerMinute} times in a minute: expected fewer refusals and failures`,
+    { details: { limited: true } },
+  );
 }

@@ -9,9 +9,12 @@ import type { InterceptedFlow, Interceptor } from "../interceptor.ts";
 import { WorkspaceAuthority } from "../tls/authority.ts";
 import { hostTrust } from "../tls/roots.ts";
 import { CredentialSource } from "./acquire.ts";
+import type { Credential } from "./credential.ts";
+import type { Destination, HeldGuard, Report } from "./destination.ts";
 import { type SwapDomains, withDomains } from "./domains.ts";
-import { authorityOf, type Destination, forward, type Report } from "./forward.ts";
+import { forward } from "./forward.ts";
 import { serveGuest } from "./guest-connection.ts";
+import { authorityOf } from "./prepare.ts";
 import { EchoGuard } from "./redactor.ts";
 import { Remembered } from "./remembered.ts";
 import type { SwapRule } from "./rule.ts";
@@ -48,11 +51,11 @@ export async function createInterceptor(
 ): Promise<SwapInterceptor> {
   const trust = await hostTrust(op, options.extraRootsPem);
   const sources = { resolveSecret: options.resolveSecret, endpoint: tokenEndpoint(trust) };
-  const remembered = new Remembered();
+  const remembered = new Remembered(op.clock);
   const swaps = withDomains(options.swaps).map(
     (swap): Swap => ({
       ...swap,
-      source: new CredentialSource(swap.rule, sources, (credential) => remembered.add(credential)),
+      source: new CredentialSource(swap.rule, sources, (credential) => remembered.hold(credential)),
     }),
   );
   const names = swaps.flatMap(({ domains }) => domains.map(({ name }) => name ?? ""));
@@ -150,7 +153,7 @@ class TlsInterceptor implements SwapInterceptor {
       rule: swap.rule,
       source: swap.source,
       upstream,
-      guard: () => this.#guard(flow),
+      guard: (credential) => this.#guard(flow, credential),
       report,
     };
     const over = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -170,16 +173,19 @@ class TlsInterceptor implements SwapInterceptor {
     return upstream;
   }
 
-  #guard(flow: InterceptedFlow): EchoGuard {
+  #guard(flow: InterceptedFlow, credential: Credential): HeldGuard {
     let told = false;
-    return new EchoGuard(this.#remembered.values(), () => {
+    const onEcho = () => {
       if (told) return;
       told = true;
       flow.audit({
         ...eventOf(flow, "egress_swap_error", "credential-echo: redacted"),
         signal: "credential-echo",
       });
-    });
+    };
+    const remembered = this.#remembered;
+    const release = remembered.hold(credential);
+    return { guard: new EchoGuard(() => remembered.automaton(), onEcho), release };
   }
 
   /** The rule that names the host most closely. */
@@ -212,9 +218,21 @@ function secured(server: Server, client: Duplex): Promise<TLSSocket> {
 function reportTo(flow: InterceptedFlow, rule: SwapRule): Report {
   return {
     swapped: () => flow.audit(eventOf(flow, "egress_swap", rule.name)),
+    limited: () =>
+      flow.audit(
+        eventOf(
+          flow,
+          "egress_swap_error",
+          `${rule.name}: limited, a refused credential stays in use`,
+        ),
+      ),
     swapFailed: (error) =>
       flow.audit({
-        ...eventOf(flow, "egress_swap_error", `${rule.name}: ${error.code}`),
+        ...eventOf(
+          flow,
+          "egress_swap_error",
+          `${rule.name}: ${error.code}${error.details.limited === true ? ", limited" : ""}`,
+        ),
         signal: "unresolved-secret-ref",
       }),
     refused: (refusal) =>

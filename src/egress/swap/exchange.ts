@@ -24,6 +24,8 @@ export interface GuestAnswer {
   informational(status: number, fields: readonly Field[]): void;
   /** Writes the head at once and gives what takes the body. */
   begin(status: number, fields: readonly Field[]): Writable;
+  /** Writes a head that no body follows. */
+  whole(status: number, fields: readonly Field[]): void;
   /** Ends the body. */
   end(trailers: readonly Field[]): void;
   /** Breaks off, so that the guest cannot take what it has for the whole. */
@@ -44,12 +46,16 @@ export interface UpstreamRequest {
   readonly hasBody: boolean;
   /** Null: not known before its end. */
   readonly bodyBytes: number | null;
+  /** The guest has announced that it reads trailers. */
+  readonly takesTrailers: boolean;
 }
 
 export interface UpstreamAnswer {
   readonly status: number;
   readonly fields: readonly Field[];
   readonly body: Readable;
+  /** The head was all; of use to gRPC, where such an answer is an error. */
+  readonly ended: boolean;
   trailers(): readonly Field[];
 }
 

@@ -41,14 +41,19 @@ export function fieldsOfObject(
   });
 }
 
-/** What goes on to the next hop, without `also`. */
-export function endToEnd(fields: readonly Field[], also: ReadonlySet<string>): readonly Field[] {
+/** The fields that continue to the next hop. */
+export function endToEnd(fields: readonly Field[]): readonly Field[] {
   const options = valuesOf(fields, "connection")
     .flatMap((value) => value.split(","))
     .map((option) => option.trim().toLowerCase())
     .filter((option) => !never.has(option));
   const named = new Set(options);
-  return fields.filter(([name]) => !perConnection.has(name) && !named.has(name) && !also.has(name));
+  return fields.filter(([name]) => !perConnection.has(name) && !named.has(name));
+}
+
+/** False for a field that frames, addresses or decodes a message: it comes too late behind the body. */
+export function isForTrailer(name: string): boolean {
+  return !perConnection.has(name) && !never.has(name) && !/^content-/.test(name);
 }
 
 export function valuesOf(fields: readonly Field[], name: string): readonly string[] {

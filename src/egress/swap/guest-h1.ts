@@ -49,6 +49,11 @@ export class GuestAnswerH1 implements GuestAnswer {
     return this.#response;
   }
 
+  whole(status: number, fields: readonly Field[]): void {
+    this.begin(status, fields);
+    this.#response.end();
+  }
+
   end(trailers: readonly Field[]): void {
     if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
     this.#response.end();

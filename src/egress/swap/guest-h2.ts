@@ -52,6 +52,10 @@ export class GuestAnswerH2 implements GuestAnswer {
     return this.#stream;
   }
 
+  whole(status: number, fields: readonly Field[]): void {
+    this.#stream.respond({ ":status": status, ...objectOf(fields) }, { endStream: true });
+  }
+
   end(trailers: readonly Field[]): void {
     this.#trailers = trailers;
     this.#stream.end();

@@ -1,22 +1,29 @@
 import { Transform, type TransformCallback } from "node:stream";
+import type { Automaton } from "./echo/automaton.ts";
+import { Redaction } from "./echo/redaction.ts";
 
 /** Texts in which values that must not come back are starred out, length for length. */
 export class EchoGuard {
-  readonly #needles: readonly Buffer[];
+  readonly #automaton: () => Automaton;
   readonly #onEcho: () => void;
 
-  constructor(values: readonly string[], onEcho: () => void) {
-    // The longest first, so that a value that holds another is hidden as a whole.
-    this.#needles = values
-      .map((value) => Buffer.from(value, "latin1"))
-      .sort((a, b) => b.length - a.length);
+  /** `automaton` is asked for each piece: a value that is put in while an answer is on its way is looked for in its rest. */
+  constructor(automaton: () => Automaton, onEcho: () => void) {
+    this.#automaton = automaton;
     this.#onEcho = onEcho;
   }
 
   /** One header line's text. */
   text(value: string): string {
+    let isFound = false;
+    const redaction = new Redaction(this.#automaton, () => {
+      isFound = true;
+    });
     const bytes = Buffer.from(value, "latin1");
-    return this.#hide(bytes) ? bytes.toString("latin1") : value;
+    const parts = [...redaction.push(bytes), ...redaction.end()];
+    if (!isFound) return value;
+    this.#onEcho();
+    return Buffer.concat(parts).toString("latin1");
   }
 
   /**
@@ -24,45 +31,20 @@ export class EchoGuard {
    * what follows; everything before it passes at once.
    */
   stream(): Transform {
-    let held: Buffer = Buffer.alloc(0);
-    const transform = (chunk: Buffer, _: BufferEncoding, done: TransformCallback) => {
-      const bytes = held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]);
-      this.#hide(bytes);
-      const passed = bytes.length - this.#possibleStart(bytes);
-      held = bytes.subarray(passed);
-      done(null, passed === 0 ? undefined : bytes.subarray(0, passed));
-    };
-    const flush = (done: TransformCallback) => done(null, held.length === 0 ? undefined : held);
-    return new Transform({ transform, flush });
-  }
-
-  #hide(bytes: Buffer): boolean {
-    let found = false;
-    for (const needle of this.#needles) {
-      // Beyond what was starred: a value of stars alone would be found in its own place for ever.
-      for (
-        let at = bytes.indexOf(needle);
-        at >= 0;
-        at = bytes.indexOf(needle, at + needle.length)
-      ) {
-        found = true;
-        bytes.fill("*", at, at + needle.length);
-      }
-    }
-    if (found) this.#onEcho();
-    return found;
-  }
-
-  /** Length of the longest end of `bytes` that begins a value. */
-  #possibleStart(bytes: Buffer): number {
-    let longest = 0;
-    for (const needle of this.#needles) {
-      const most = Math.min(needle.length - 1, bytes.length);
-      for (let length = most; length > longest; length--) {
-        if (bytes.subarray(bytes.length - length).equals(needle.subarray(0, length)))
-          longest = length;
-      }
-    }
-    return longest;
+    let isTold = false;
+    const redaction = new Redaction(this.#automaton, () => {
+      if (!isTold) this.#onEcho();
+      isTold = true;
+    });
+    return new Transform({
+      transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback) {
+        for (const part of redaction.push(chunk)) this.push(part);
+        done();
+      },
+      flush(done: TransformCallback) {
+        for (const part of redaction.end()) this.push(part);
+        done();
+      },
+    });
   }
 }

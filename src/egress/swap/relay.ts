@@ -27,7 +27,9 @@ export async function relay(
       // What goes beyond the announced end would be read as another request.
       if (announced !== null && bytes > announced) throw wrongLength();
       if (sink.destroyed) throw brokenOff();
-      if (!sink.write(chunk)) await drained(op, sink);
+      if (sink.write(chunk)) continue;
+      await drained(op, sink);
+      if (sink.destroyed) throw brokenOff();
     }
     if (announced !== null && bytes !== announced) throw wrongLength();
   } finally {
@@ -36,19 +38,23 @@ export async function relay(
   }
 }
 
-async function drained(op: Op, sink: Writable): Promise<void> {
+/** Waits until the sink takes more, is closed, or nobody wants to write to it any more. */
+export async function drained(op: Op, sink: Writable, unwanted?: AbortSignal): Promise<void> {
   const done = new AbortController();
   const wait = (event: string) => once(sink, event, { signal: done.signal });
+  const stop = () => done.abort();
+  unwanted?.addEventListener("abort", stop, { once: true });
   try {
-    await op.race(Promise.race([wait("drain"), wait("close")]));
+    if (unwanted?.aborted === true || sink.destroyed) return;
+    await op.race(Promise.race([wait("drain"), wait("close")])).catch(() => op.check());
   } finally {
+    unwanted?.removeEventListener("abort", stop);
     done.abort();
   }
-  if (sink.destroyed) throw brokenOff();
 }
 
 /** Calls back once nothing has happened for too long. One timer, however much happens. */
-class Silence {
+export class Silence {
   readonly #op: Op;
   readonly #onSilence: () => void;
   #last: number;
@@ -78,7 +84,7 @@ class Silence {
   }
 }
 
-function silent(): MicroagentError {
+export function silent(): MicroagentError {
   return new MicroagentError("timeout", `Nothing moved for ${limits.swap.silenceMs} ms`);
 }
 
@@ -86,6 +92,6 @@ function brokenOff(): MicroagentError {
   return new MicroagentError("channel_closed", "The other side broke off");
 }
 
-function wrongLength(): MicroagentError {
+export function wrongLength(): MicroagentError {
   return new MicroagentError("protocol_violation", "A body is not as long as was announced");
 }

@@ -3,15 +3,20 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Op } from "../../base/op.ts";
-import { endToEnd, fieldsOf, flat, valuesOf } from "./fields.ts";
-import { type Destination, prepare, refusalOf } from "./forward.ts";
+import type { Destination, HeldGuard } from "./destination.ts";
+import { type Field, fieldsOf, flat, valuesOf } from "./fields.ts";
+import { forward, refusalOf } from "./forward.ts";
+import { giveBack, hidden, passable } from "./give-back.ts";
 import { GuestAnswerH1, guestRequestH1 } from "./guest-h1.ts";
+import { prepare } from "./prepare.ts";
 import { Refusal, refuse } from "./refusal.ts";
-import { relay } from "./relay.ts";
 import { answerIn } from "./upstream-h1.ts";
 
 /** Compression would hide the credential from whoever looks for it in the bytes. */
-const notUpgraded: ReadonlySet<string> = new Set(["sec-websocket-extensions"]);
+const notUpgraded = "sec-websocket-extensions";
+
+/** Protocols whose heads are compressed or whose bytes are encrypted: no server is offered one. */
+const unsearchable = /^(h2c|http|spdy|tls)\b/i;
 
 /**
  * A request to leave HTTP, WebSocket above all. After the server's 101 the bytes are copied as they
@@ -30,13 +35,18 @@ export async function upgrade(
   response.on("finish", () => socket.end());
   const answer = new GuestAnswerH1(message, response);
   let abort = () => {};
+  let held: HeldGuard | null = null;
   socket.once("close", () => abort());
   try {
     const request = guestRequestH1(message);
     if (request.body !== null || request.method !== "GET") {
       throw new Refusal(400, "A request to switch protocols has a body", "malformed-request");
     }
-    const { outgoing } = await prepare(op, destination, request);
+    const protocols = valuesOf(request.fields, "upgrade").flatMap((value) => value.split(","));
+    const offered = protocols.map((one) => one.trim()).filter((one) => !unsearchable.test(one));
+    // As a server does that switches to none of them.
+    if (offered.length === 0) return await forward(op, destination, request, answer);
+    const { outgoing, credential } = await prepare(op, destination, request);
     const upstream = await destination.upstream.http1();
     if (upstream === null) {
       throw new Refusal(
@@ -45,11 +55,11 @@ export async function upgrade(
         "no-upgrade",
       );
     }
-    const fields = endToEnd(outgoing.fields, notUpgraded);
-    const protocol = valuesOf(request.fields, "upgrade")[0] ?? "";
-    const sent = upstream.upgrade({ ...outgoing, fields }, protocol);
+    held = destination.guard(credential);
+    const { guard } = held;
+    const fields = outgoing.fields.filter(([name]) => name !== notUpgraded);
+    const sent = upstream.upgrade({ ...outgoing, fields }, offered.join(", "));
     abort = () => sent.destroy();
-    const guard = destination.guard();
     const outcome = await op.race(
       new Promise<{ message: IncomingMessage; socket: Duplex | null; head: Buffer }>(
         (resolve, reject) => {
@@ -64,16 +74,10 @@ export async function upgrade(
       ),
     );
     const received = answerIn(outcome.message);
-    const kept = endToEnd(received.fields, new Set());
-    const shown = kept.map(([name, value]) => [name, guard.text(value)] as const);
+    if (received.status === 401) destination.source.reject(op, credential);
+    else destination.source.accept(credential);
     if (outcome.socket === null) {
-      await relay(
-        op,
-        outcome.message.pipe(guard.stream()),
-        answer.begin(received.status, shown),
-        null,
-      );
-      return answer.end([]);
+      return await giveBack(op, request, received, guard, answer, destination.report);
     }
     const other = outcome.socket;
     abort = () => other.destroy();
@@ -81,7 +85,8 @@ export async function upgrade(
     // Two pipelines listen to each socket, beside HTTP and TLS.
     setMaxListeners(32, socket, other);
     const switched = fieldsOf(outcome.message.rawHeaders).filter(([name]) => name === "upgrade");
-    socket.write(headText([...shown, ["connection", "Upgrade"], ...switched]));
+    const shown = hidden(guard, [...passable(received.fields), ...switched]);
+    socket.write(headText([...shown, ["connection", "Upgrade"]]));
     if (head.length > 0) other.write(head);
     if (outcome.head.length > 0) other.unshift(outcome.head);
     await op.race(
@@ -97,10 +102,12 @@ export async function upgrade(
     if (refusal.audited) destination.report.refused(refusal);
     if (response.socket === null) socket.destroy();
     else refuse(answer, refusal);
+  } finally {
+    held?.release();
   }
 }
 
-function headText(fields: readonly (readonly [string, string])[]): string {
+function headText(fields: readonly Field[]): string {
   const lines = flat(fields);
   let text = "HTTP/1.1 101 Switching Protocols\r\n";
   for (let at = 0; at < lines.length; at += 2) text += `${lines[at]}: ${lines[at + 1]}\r\n`;

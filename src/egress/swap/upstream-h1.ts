@@ -129,6 +129,7 @@ export function answerIn(message: IncomingMessage): UpstreamAnswer {
     status: message.statusCode ?? 502,
     fields: fieldsOf(message.rawHeaders),
     body: message,
+    ended: false,
     trailers: () => fieldsOf(message.rawTrailers),
   };
 }

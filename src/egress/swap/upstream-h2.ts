@@ -32,6 +32,8 @@ export class UpstreamH2 {
   open(request: UpstreamRequest, onInformational: OnInformational): UpstreamExchange {
     const head = {
       ...objectOf(request.fields),
+      // The one form of it that HTTP/2 has, and servers of gRPC want it.
+      ...(request.takesTrailers ? { te: "trailers" } : {}),
       ":method": request.method,
       ":path": request.path,
       ":scheme": "https",
@@ -53,11 +55,12 @@ export class UpstreamH2 {
     );
     const answer = new Promise<UpstreamAnswer>((resolve, reject) => {
       stream.on("error", reject);
-      stream.on("response", (given) =>
+      stream.on("response", (given, flags) =>
         resolve({
           status: Number(given[":status"]),
           fields: fieldsOfObject(given),
           body: stream,
+          ended: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
           trailers: () => received,
         }),
       );

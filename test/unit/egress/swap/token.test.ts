@@ -60,11 +60,17 @@ function sourceOf(
 ): CredentialSource {
   const all = { ...secrets, ...more };
   const resolveSecret = async (reference: string) => Buffer.from(all[reference] ?? "");
-  return new CredentialSource(rule, { resolveSecret, endpoint: tokenEndpoint(roots) }, () => {});
+  return new CredentialSource(
+    rule,
+    { resolveSecret, endpoint: tokenEndpoint(roots) },
+    () => () => {},
+  );
 }
 
 const acquire = (source: CredentialSource) =>
-  withOp("test", {}, async (op) => (await source.acquire(op)).formatted("{key}"));
+  withOp("test", {}, async (op) =>
+    (await source.acquire(op)).credential.formatted().slice("Bearer ".length),
+  );
 
 async function formOf(message: IncomingMessage): Promise<URLSearchParams> {
   let text = "";
@@ -101,7 +107,7 @@ test("a token is fetched again when its life is over", async () => {
   const at = (ms: number) =>
     withOp("test", { clock }, async (op) => {
       now = ms;
-      return (await source.acquire(op)).formatted("{key}");
+      return (await source.acquire(op)).credential.formatted().slice("Bearer ".length);
     });
   expect(await at(0)).toBe("token-number-1");
   expect(await at(49_000)).toBe("token-number-1");
