@@ -5,17 +5,25 @@ import { say } from "./say.ts";
 import type { StepResult } from "./step-result.ts";
 
 const linesMax = 100;
+/** Lines about entries that were left out. */
+const omissionLinesMax = 20;
 
 /** What came out, and what the guest did on the network, folded at the end of the job's log. */
 export function tellReceipt(result: StepResult, egress: EgressFacts): void {
-  const { artifacts, omissions, missing, incomplete } = result.outputs;
+  const { artifacts, omissions, omissionCount, missing, incomplete } = result.outputs;
   const took = result.timingsMs.outputs;
   group("Collect", [
     ...(took === undefined ? [] : [`outputs: ${durationText(took)}`]),
     ...artifacts.map(
-      ({ path, sizeBytes, sha256 }) => `${path}: ${bytesText(sizeBytes)}, sha256 ${sha256}`,
+      ({ path, sizeBytes, sha256 }) =>
+        `${path}: ${bytesText(sizeBytes)}${sha256 === null ? "" : `, sha256 ${sha256}`}`,
     ),
-    ...omissions.map(({ guestPath, type, reason }) => `${guestPath} (${type}) stays: ${reason}`),
+    ...omissions
+      .slice(0, omissionLinesMax)
+      .map(({ guestPath, type, reason }) => `${guestPath} (${type}) stays: ${reason}`),
+    ...(omissionCount > omissionLinesMax
+      ? [`${omissionCount - omissionLinesMax} more entries stay`]
+      : []),
     ...missing.map((name) => `${name}: missing`),
     ...incomplete.map(({ output, error }) => `${output}: ${error.message}`),
   ]);

@@ -3,6 +3,7 @@ import { error, notice, setFailed, setOutput, summary, warning } from "@actions/
 import {
   type Diagnosis,
   exitCodeOf,
+  hostSourcesOf,
   isMicroagentError,
   type LoadedSpec,
   loadSpec,
@@ -37,7 +38,7 @@ import { egressFacts } from "./run-facts.ts";
 import { runMachine } from "./run-machine.ts";
 import { withinRunner } from "./runner-room.ts";
 import { say } from "./say.ts";
-import { maskSecrets, refuseSecrets, variablesOf } from "./secrets.ts";
+import { maskSecrets, refuseSecrets, refuseSources, variablesOf } from "./secrets.ts";
 import { readSettings, type StepSettings } from "./settings.ts";
 import type { StepResult } from "./step-result.ts";
 import { rememberStep } from "./step-state.ts";
@@ -96,9 +97,11 @@ async function run(output: GuestOutput, signal: AbortSignal): Promise<void> {
   const flags = flagsOf(settings, { name, outputDir: paths.outputs }, spec);
   const asked = await planRun("dispatch", flags, settings.file ?? undefined);
   const plan = withinRunner(idleWhenKept(settings, asked));
-  const variables = await variablesOf(plan);
+  const sources = await hostSourcesOf(plan);
+  const variables = await variablesOf(plan, sources);
   maskSecrets(variables);
   refuseSecrets(plan, variables, job.event);
+  await refuseSources(sources.files, job.workspace);
 
   // The name is known to be one by now. Whatever happens from here, the post step can end it.
   rememberStep({

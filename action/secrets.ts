@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { setSecret } from "@actions/core";
-import type { RunPlan } from "../src/index.ts";
+import type { HostFileSource, HostSources, RunPlan } from "../src/index.ts";
 import { type RunEvent, secretsRefusal } from "./event-trust.ts";
+import { ForbiddenPlaces } from "./forbidden-places.ts";
 import { idTokenVariable } from "./id-token.ts";
 
 /** Variables that are the runner's own keys to this job: never a guest's, whoever wrote the Agentfile. */
@@ -24,11 +25,15 @@ export function secretVariables({ secrets, egress }: RunPlan, swapFile = ""): Se
   };
 }
 
-/** The same with the swap file read; one that cannot be read is told where it is used. */
-export async function variablesOf(plan: RunPlan): Promise<SecretVariables> {
+/** The same with the swap file read, both as a text and as what it means; one that cannot be read is told where it is used. */
+export async function variablesOf(plan: RunPlan, sources: HostSources): Promise<SecretVariables> {
   const file = plan.egress.swapConfigFile;
   const text = file === null ? "" : await readFile(file, "utf8").catch(() => "");
-  return secretVariables(plan, text);
+  const { guest, swaps } = secretVariables(plan, text);
+  return {
+    guest: [...new Set([...guest, ...sources.guestVariables])],
+    swaps: [...new Set([...swaps, ...sources.swapVariables])],
+  };
 }
 
 /** Values that a guest or a host is given must not show in the log, whoever prints them, in whatever common form. */
@@ -47,6 +52,17 @@ export function maskSecrets(
     ];
     for (const form of new Set(forms)) setSecret(form);
   }
+}
+
+/** Throws when a file for the guest is one of the runner's own. */
+export async function refuseSources(
+  files: readonly HostFileSource[],
+  checkout: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
+  const places = await ForbiddenPlaces.of(env, checkout);
+  const refusal = await places.refusalOf(files);
+  if (refusal !== null) throw new Error(refusal);
 }
 
 /** Throws when secrets would come to a stranger's code, or when they are the runner's own. */

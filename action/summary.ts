@@ -25,7 +25,7 @@ export interface SummaryFacts {
   readonly artifacts: readonly {
     readonly path: string;
     readonly size: number;
-    readonly sha256: string;
+    readonly sha256: string | null;
   }[];
   readonly artifactUrl: string | null;
   readonly missing: readonly string[];
@@ -127,7 +127,7 @@ function artifactsOf(facts: SummaryFacts, max: number): string {
     .slice(0, max)
     .map(
       ({ path, size, sha256 }) =>
-        `<tr><td>${summaryText(path)}</td><td align="right">${size}</td><td><code>${sha256.slice(0, 64)}</code></td></tr>`,
+        `<tr><td>${summaryText(path)}</td><td align="right">${size}</td><td><code>${(sha256 ?? "").slice(0, 64)}</code></td></tr>`,
     );
   const title =
     facts.artifactUrl === null

@@ -134,6 +134,7 @@ export {
   workspaceStats,
 } from "./workspace/held/door.ts";
 export type { LifecycleEvent } from "./workspace/held/events.ts";
+export type { HostFileSource, HostSources } from "./workspace/host-sources.ts";
 export { listWorkspaces } from "./workspace/listing.ts";
 export type { NetworkRecord } from "./workspace/network-record.ts";
 export type { NetworkReport } from "./workspace/network-report.ts";
@@ -204,6 +205,14 @@ export const mend: typeof import("./doctor/mend.ts").mend = async (...args) => {
 export const checkSecrets: typeof import("./secret/check.ts").checkSecrets = async (...args) => {
   const secrets = await import("./secret/check.ts");
   return await secrets.checkSecrets(...args);
+};
+
+/** Which host variables and files a plan gives to its guest or to servers. */
+export const hostSourcesOf: typeof import("./workspace/host-sources.ts").hostSourcesOf = async (
+  ...args
+) => {
+  const sources = await import("./workspace/host-sources.ts");
+  return await sources.hostSourcesOf(...args);
 };
 
 /** Which secrets a running or kept workspace read, as `--secrets-audit` recorded it. */

@@ -36,6 +36,8 @@ export interface GetOptions {
   readonly maxEntries?: number | undefined;
   /** File content, holes included. */
   readonly maxBytes?: number | undefined;
+  /** Bytes of paths and link targets. */
+  readonly maxNameBytes?: number | undefined;
 }
 
 export interface ConnectOptions {
@@ -146,7 +148,9 @@ export class Agent {
   async get(op: Op, path: string, options: GetOptions = {}): Promise<TreeReader> {
     const entriesMax = options.maxEntries ?? limits.outputs.filesMax;
     const bytesMax = options.maxBytes ?? limits.outputs.bytesMax;
-    const request = { op: "get", path, max_entries: entriesMax, max_bytes: bytesMax };
+    const { maxNameBytes } = options;
+    const names = maxNameBytes === undefined ? {} : { max_name_bytes: maxNameBytes };
+    const request = { op: "get", path, max_entries: entriesMax, max_bytes: bytesMax, ...names };
     const { stream, reader } = await exchange(
       op,
       this.#session,

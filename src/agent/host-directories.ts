@@ -18,9 +18,7 @@ export class HostDirectories {
   async ensure(components: readonly string[], mode: number): Promise<string | null> {
     const wanted = components.join("/");
     if (wanted === "" || this.#known.has(wanted)) return null;
-    for (let depth = 1; depth <= components.length; depth++) {
-      const relative = components.slice(0, depth).join("/");
-      if (this.#known.has(relative)) continue;
+    for (const { depth, relative } of this.#unknown(wanted, components.length)) {
       const own = depth === components.length ? (mode & 0o755) | 0o700 : 0o755;
       if (!(await this.#one(join(this.#root, relative), own))) {
         return `Something that is not a directory is in its way at "${relative}"`;
@@ -28,6 +26,20 @@ export class HostDirectories {
       this.#known.add(relative);
     }
     return null;
+  }
+
+  /**
+   * The path and those above it that have not been seen, the uppermost first. Looked for from below: a guest can make
+   * thousands of directories in a directory that is thousands deep.
+   */
+  #unknown(path: string, depth: number): { readonly depth: number; readonly relative: string }[] {
+    const unknown: { depth: number; relative: string }[] = [];
+    let relative = path;
+    for (let at = depth; at > 0 && !this.#known.has(relative); at--) {
+      unknown.unshift({ depth: at, relative });
+      relative = relative.slice(0, Math.max(0, relative.lastIndexOf("/")));
+    }
+    return unknown;
   }
 
   async #one(path: string, mode: number): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
+import { onProcessExit } from "../host/exit-hook.ts";
 
 /** Content is written in batches of about this size, one of them in flight. */
 const batchBytes = 1024 * 1024;
@@ -20,7 +21,8 @@ export class HostFile {
   readonly #path: string;
   readonly #partialPath: string;
   readonly #handle: FileHandle;
-  readonly #hash: Hash = createHash("sha256");
+  /** Null once a hole was too large to be hashed. */
+  #hash: Hash | null = createHash("sha256");
   #batch: Uint8Array[] = [];
   #batchedBytes = 0;
   /** Where the batch begins in the file. */
@@ -28,11 +30,14 @@ export class HostFile {
   #endsInHole = false;
   #turnBytes = 0;
   #inFlight: Promise<void> = Promise.resolve();
+  /** A process that ends at once removes what it had half written. */
+  readonly #unhook: () => void;
 
   private constructor(path: string, partialPath: string, handle: FileHandle) {
     this.#path = path;
     this.#partialPath = partialPath;
     this.#handle = handle;
+    this.#unhook = onProcessExit(() => rmSync(partialPath, { force: true }));
   }
 
   /** `mode` as in the guest: set-id bits and foreign write permission are dropped. */
@@ -50,11 +55,17 @@ export class HostFile {
       await this.#flush();
   }
 
-  /** Skips `bytes` zero bytes, which are hashed but not written. */
-  async hole(op: Op, bytes: number): Promise<void> {
+  get isHashed(): boolean {
+    return this.#hash !== null;
+  }
+
+  /** Skips `bytes` zero bytes, which are not written. Without `isHashed` the file gets no digest. */
+  async hole(op: Op, bytes: number, isHashed: boolean): Promise<void> {
     await this.#flush();
     this.#offset += bytes;
     this.#endsInHole = true;
+    if (!isHashed) this.#hash = null;
+    if (this.#hash === null) return;
     for (let left = bytes; left > 0; left -= zeros.length) {
       this.#hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
       // A hole costs the guest nothing: let others run, and let the op end it.
@@ -65,13 +76,14 @@ export class HostFile {
     }
   }
 
-  async publish(): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
+  async publish(): Promise<{ readonly sizeBytes: number; readonly sha256: string | null }> {
     await this.#flush();
     await this.#inFlight;
     if (this.#endsInHole) await this.#handle.truncate(this.#offset);
     await this.#handle.close();
     await rename(this.#partialPath, this.#path);
-    return { sizeBytes: this.#offset, sha256: this.#hash.digest("hex") };
+    this.#unhook();
+    return { sizeBytes: this.#offset, sha256: this.#hash?.digest("hex") ?? null };
   }
 
   /** Leaves nothing behind. Never throws. */
@@ -79,6 +91,7 @@ export class HostFile {
     await this.#inFlight.catch(() => {});
     await this.#handle.close().catch(() => {});
     await rm(this.#partialPath, { force: true }).catch(() => {});
+    this.#unhook();
   }
 
   /** Starts writing the batch once the one before is done; hashes meanwhile. */
@@ -92,7 +105,7 @@ export class HostFile {
     this.#batchedBytes = 0;
     this.#inFlight = writeAll(this.#handle, batch, offset);
     this.#inFlight.catch(() => {});
-    for (const part of batch) this.#hash.update(part);
+    for (const part of batch) this.#hash?.update(part);
   }
 }
 

@@ -7,8 +7,8 @@ import { HostDirectories } from "./host-directories.ts";
 import { HostFile } from "./host-file.ts";
 import { pathRefusal } from "./output-path.ts";
 import type { TreeEntry, TreeItem } from "./tree.ts";
+import type { TreeBudget } from "./tree-budget.ts";
 import type { SkippedEntry, TreeManifest, WrittenFile } from "./tree-manifest.ts";
-import type { TreeCaps } from "./tree-reader.ts";
 
 /** Errors of one entry: it is recorded and the rest goes on. Everything else ends the transfer. */
 const entryErrnos: ReadonlySet<string> = new Set([
@@ -27,21 +27,21 @@ const entryErrnos: ReadonlySet<string> = new Set([
 export class HostTreeWriter {
   readonly #op: Op;
   readonly #destDir: string;
-  readonly #caps: TreeCaps;
+  readonly #budget: TreeBudget;
   readonly #directories: HostDirectories;
   readonly #files: WrittenFile[] = [];
   readonly #skipped: SkippedEntry[] = [];
   readonly #seen = new Set<string>();
   #directoryCount = 0;
-  #entries = 0;
+  #skippedCount = 0;
   #bytes = 0;
   #current: { readonly entry: TreeEntry; readonly file: HostFile } | null = null;
   #truncated = false;
 
-  constructor(op: Op, destDir: string, caps: TreeCaps) {
+  constructor(op: Op, destDir: string, budget: TreeBudget) {
     this.#op = op;
     this.#destDir = destDir;
-    this.#caps = caps;
+    this.#budget = budget;
     this.#directories = new HostDirectories(destDir);
   }
 
@@ -64,13 +64,13 @@ export class HostTreeWriter {
         break;
       case "hole":
         this.#count(item.bytes);
-        await this.#guarded(async (file) => await file.hole(this.#op, item.bytes));
+        await this.#hole(item.bytes);
         break;
       case "entry-end":
         await this.#entryEnd();
         break;
       case "skip":
-        this.#countEntry();
+        this.#budget.takeEntry(item.path, item.message);
         this.#skip(item.path, "unknown", `The guest could not read it: ${printable(item.message)}`);
         break;
       case "end":
@@ -91,6 +91,7 @@ export class HostTreeWriter {
     return new MicroagentError(
       "output_refused",
       "The guest's tree is larger than the caps on outputs, so the rest stays in the guest",
+      { hint: "Pack it in the guest and declare the archive" },
     );
   }
 
@@ -105,12 +106,13 @@ export class HostTreeWriter {
       files: this.#files,
       directories: this.#directoryCount,
       skipped: this.#skipped,
+      skippedCount: this.#skippedCount,
       bytes: this.#bytes,
     };
   }
 
   async #entry(entry: TreeEntry): Promise<void> {
-    this.#countEntry();
+    this.#budget.takeEntry(entry.path, entry.link);
     if (this.#current !== null) {
       throw new MicroagentError("internal", "An entry began before the last file ended");
     }
@@ -188,18 +190,22 @@ export class HostTreeWriter {
     return null;
   }
 
-  #countEntry(): void {
-    this.#entries += 1;
-    if (this.#entries > this.#caps.entriesMax) throw capFailure("entries", this.#caps.entriesMax);
-  }
-
   #count(bytes: number): void {
-    if (this.#bytes + bytes > this.#caps.bytesMax) throw capFailure("bytes", this.#caps.bytesMax);
+    this.#budget.takeBytes(bytes);
     this.#bytes += bytes;
   }
 
+  async #hole(bytes: number): Promise<void> {
+    await this.#guarded(async (file) => {
+      const isHashed = file.isHashed && this.#budget.takeHashedHole(bytes);
+      await file.hole(this.#op, bytes, isHashed);
+    });
+  }
+
   #skip(path: string, type: string, reason: string): void {
-    this.#skipped.push({ path: printable(path, 1000), type, reason });
+    this.#skippedCount += 1;
+    const record = this.#budget.record(path, type, reason);
+    if (record !== null) this.#skipped.push(record);
   }
 }
 
@@ -218,14 +224,6 @@ function typeRefusal(entry: TreeEntry): string | null {
     default:
       return "Only regular files and directories are brought out";
   }
-}
-
-function capFailure(what: string, max: number): MicroagentError {
-  return new MicroagentError(
-    "output_refused",
-    `The guest's tree has more than ${max} ${what}, so the rest stays in the guest`,
-    { details: { max } },
-  );
 }
 
 /** The failure of a write that concerns the whole disk or directory, not one entry. */

@@ -1,23 +1,23 @@
 import type { MicroagentError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { HostTreeWriter } from "./host-tree-writer.ts";
 import type { TreeItem } from "./tree.ts";
+import { TreeBudget } from "./tree-budget.ts";
 import type { TreeManifest } from "./tree-manifest.ts";
-import type { TreeCaps } from "./tree-reader.ts";
 
 /**
  * Writes a hostile tree below `destDir`, which is made when missing: regular files and directories
  * only, nothing through a symbolic link, files beside their name and then renamed over what was
- * there, holes kept as holes. Never throws for what the guest or the disk does: see `failure`.
+ * there, holes kept as holes. Takes what it needs from `budget`, which several trees may share. Never throws
+ * for what the guest or the disk does: see `failure`.
  */
 export async function writeHostTree(
   op: Op,
   items: AsyncIterable<TreeItem>,
   destDir: string,
-  caps: TreeCaps = { entriesMax: limits.outputs.filesMax, bytesMax: limits.outputs.bytesMax },
+  budget: TreeBudget = new TreeBudget(),
 ): Promise<TreeManifest> {
-  const writer = new HostTreeWriter(op, destDir, caps);
+  const writer = new HostTreeWriter(op, destDir, budget);
   const iterator = items[Symbol.asyncIterator]();
   let failure: MicroagentError | null = null;
   try {
@@ -37,4 +37,5 @@ export async function writeHostTree(
 }
 
 export { readHostTree } from "./host-walk.ts";
+export { TreeBudget } from "./tree-budget.ts";
 export type { TreeManifest } from "./tree-manifest.ts";

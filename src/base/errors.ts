@@ -5,6 +5,9 @@
  * the state found and the state wanted. A hint is the next step, a command where there is one.
  */
 
+import { oneLine } from "./foreign-text.ts";
+import { limits } from "./limits.ts";
+
 /** Who has to act: the caller, this host, the guest's workload, a remote service, or us. */
 export type Blame = "user" | "host" | "guest" | "remote" | "bug";
 
@@ -280,10 +283,15 @@ export class MicroagentError extends Error {
   readonly [brand] = true;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // Every message may hold what an image, a registry or a guest said, and no place that makes one can forget it.
+    super(
+      oneLine(message, limits.message.charsMax),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = "MicroagentError";
     this.code = code;
-    this.hint = options.hint;
+    this.hint =
+      options.hint === undefined ? undefined : oneLine(options.hint, limits.message.charsMax);
     this.details = options.details ?? {};
     this.step = options.step;
   }

@@ -62,13 +62,33 @@ export const limits = {
     drainMs: 5_000,
   },
   outputs: {
+    /** Entries of every kind, of all outputs of a run together. */
     filesMax: 100_000,
+    /** Their content, holes included. */
     bytesMax: 10 * GiB,
     pathBytesMax: 4096,
+    /** Paths and link targets of all outputs: they are kept in memory and stand in two records. */
+    nameBytesMax: 16 * MiB,
+    /** Zeros of holes that are hashed: a second or two, where a guest makes a hole of any size at once. */
+    hashedHoleBytesMax: 1 * GiB,
+    /** Left-out entries that are recorded one by one; further ones are counted. */
+    recordsMax: 1_000,
+    recordedNameCharsMax: 300,
+    /** Bringing all outputs of a run out: 10 GiB from an emulated guest take three minutes. */
+    collectMs: 10 * 60_000,
+  },
+  message: {
+    /** One error, warning or note: what an image or a guest says in it may have any length. */
+    charsMax: 4_000,
+    /** Notes and warnings of one run; further ones are counted. */
+    noticesMax: 1_000,
   },
   report: {
-    /** A `result.json` holds two captured outputs; a text may be six times as long in JSON. */
-    resultBytesMax: 128 * MiB,
+    /**
+     * A `result.json` holds two captured outputs, and a text may be six times as long in JSON: 120 MiB. Its list of
+     * artifacts names each twice, and a quotation mark takes two bytes: 25 MiB and six times the bytes of names.
+     */
+    resultBytesMax: 256 * MiB,
     /** Bytes of a captured output that a page shows, from its end. */
     consoleBytesMax: 256 * KiB,
     /** Rows of a table; what is more is counted. */

@@ -1,6 +1,8 @@
 import { setMaxListeners } from "node:events";
 import { clearTimeout, setTimeout } from "node:timers";
 import { MicroagentError } from "./errors.ts";
+import { inOneLine } from "./progress-line.ts";
+import { type StartedOp, Works } from "./works.ts";
 
 /**
  * An `Op` is the permission to wait: a deadline, an abort signal, a clock, a place for progress, and
@@ -86,10 +88,12 @@ export interface OpOptions {
   readonly onProgress?: ProgressListener | undefined;
 }
 
-/** A root op and the function that ends it: always call `end` so that its timer goes away. */
-export function startOp(name: string, options: OpOptions = {}): { op: Op; end: () => void } {
+/** Starts a root op. */
+export function startOp(name: string, options: OpOptions = {}): StartedOp {
   const clock = options.clock ?? realClock;
+  const works = new Works();
   const scope = new Scope(
+    works,
     name,
     clock,
     options.onProgress ?? (() => {}),
@@ -99,7 +103,12 @@ export function startOp(name: string, options: OpOptions = {}): { op: Op; end: (
       : clock.monotonic() + options.timeoutMs,
     options.timeoutMs,
   );
-  return { op: scope, end: () => scope.end() };
+  return {
+    op: scope,
+    end: () => scope.end(),
+    watch: (work) => scope.race(works.add(work)),
+    settled: (ms) => works.settled(clock, ms),
+  };
 }
 
 /** Runs `work` under a fresh root op and ends it afterwards. */
@@ -121,12 +130,14 @@ class Scope implements Op {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly path: string;
+  readonly #works: Works;
   readonly #listener: ProgressListener;
   readonly #controller = new AbortController();
   readonly #deadline: number;
   #release: () => void = () => {};
 
   constructor(
+    works: Works,
     path: string,
     clock: Clock,
     listener: ProgressListener,
@@ -134,6 +145,7 @@ class Scope implements Op {
     deadline: number,
     ownTimeoutMs: number | undefined,
   ) {
+    this.#works = works;
     this.path = path;
     this.clock = clock;
     this.signal = this.#controller.signal;
@@ -188,6 +200,7 @@ class Scope implements Op {
     // Only a bound that is tighter than the parent's gets a timer: the parent's own timer fires else.
     const tighter = own !== undefined && started + own <= this.#deadline ? own : undefined;
     const child = new Scope(
+      this.#works,
       `${this.path}/${name}`,
       this.clock,
       this.#listener,
@@ -198,7 +211,7 @@ class Scope implements Op {
     child.report({ kind: "step-start" });
     let failed = true;
     try {
-      const result = await child.race(work(child));
+      const result = await child.race(this.#works.add(work(child)));
       failed = false;
       return result;
     } finally {
@@ -210,7 +223,8 @@ class Scope implements Op {
   async together<T extends readonly unknown[]>(works: SideBySide<T>): Promise<T> {
     this.check();
     const { path, clock, signal } = this;
-    const child = new Scope(path, clock, this.#listener, signal, this.#deadline, undefined);
+    const begun = this.#works;
+    const child = new Scope(begun, path, clock, this.#listener, signal, this.#deadline, undefined);
     let failed = false;
     let failure: unknown;
     const one = async (work: (op: Op) => Promise<unknown>): Promise<unknown> => {
@@ -235,7 +249,7 @@ class Scope implements Op {
   }
 
   report(event: ProgressBody): void {
-    this.#listener({ ...event, path: this.path });
+    this.#listener({ ...inOneLine(event), path: this.path });
   }
 }
 

@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { withoutControls } from "../base/foreign-text.ts";
+import { terminalLine } from "../base/foreign-text.ts";
 import { limits } from "../base/limits.ts";
 import type { Op, ReachableGuest } from "../index.ts";
+import { firstLines } from "./render/first-lines.ts";
 import { jsonText, type Terminal } from "./terminal.ts";
 
 interface Skipped {
@@ -14,6 +15,8 @@ interface Skipped {
 export interface Copied {
   readonly target: string;
   readonly skipped: readonly Skipped[];
+  /** All that was left out, of which `skipped` has the first. */
+  readonly skippedCount: number;
 }
 
 /** Copies a host file or directory into a guest. */
@@ -28,7 +31,7 @@ export async function copyIn(
   const into = guestPath.endsWith("/") || (there?.type === "dir" && !(await isDirectory(hostPath)));
   const path = into ? join(guestPath, basename(hostPath)) : guestPath;
   await copyIntoGuest(op, guest, hostPath, path);
-  return { target: path, skipped: [] };
+  return { target: path, skipped: [], skippedCount: 0 };
 }
 
 /** Copies regular files and directories out of a guest. */
@@ -43,25 +46,27 @@ export async function copyOut(
   const { type } = await guest.explaining("looking at a file", asked);
   const into = hostPath.endsWith("/") || (type !== "dir" && (await isDirectory(hostPath)));
   const path = into ? join(hostPath, basename(guestPath)) : hostPath;
-  const { filesMax, bytesMax } = limits.outputs;
-  const caps = { maxEntries: filesMax, maxBytes: bytesMax };
-  const { skipped } = await copyOutOfGuest(op, guest, guestPath, path, caps);
-  return { target: path, skipped };
+  const { filesMax, bytesMax, nameBytesMax } = limits.outputs;
+  const caps = { maxEntries: filesMax, maxBytes: bytesMax, maxNameBytes: nameBytesMax };
+  const { skipped, skippedCount } = await copyOutOfGuest(op, guest, guestPath, path, caps);
+  return { target: path, skipped, skippedCount };
 }
 
 /** Tells of a copy: all of it as JSON, to people only what was left out. */
 export async function tellCopied(
   terminal: Terminal,
   document: Readonly<Record<string, unknown>>,
-  { skipped }: Copied,
+  { skipped, skippedCount }: Copied,
 ): Promise<void> {
   if (terminal.json) {
     const left = skipped.map(({ path, reason }) => ({ path, reason }));
-    await terminal.writeOut(jsonText({ ...document, skipped: left }));
+    await terminal.writeOut(jsonText({ ...document, skipped: left, skipped_count: skippedCount }));
     return;
   }
-  for (const { path, reason } of skipped) {
-    await terminal.writeErr(withoutControls(`warning: ${path} was left out: ${reason}\n`));
+  const lines = skipped.map(({ path, reason }) => `warning: ${path} was left out: ${reason}`);
+  const rest = (count: number) => `warning: ${count} more entries were left out`;
+  for (const line of firstLines(lines, skippedCount, rest)) {
+    await terminal.writeErr(`${terminalLine(line)}\n`);
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../base/errors.ts";
+import { interruptionOf } from "./interruption.ts";
 import { egressReceipt } from "./render/egress-receipt.ts";
 import { reportError } from "./render/error.ts";
 import { progressView } from "./render/progress.ts";
 import { receiptText } from "./render/receipt.ts";
 import { addRunFlags, readRunFlags } from "./run-flags.ts";
-import { endingCodes, jsonText, type Terminal } from "./terminal.ts";
+import { jsonText, type Terminal } from "./terminal.ts";
 import { ttlFlag, ttlOption } from "./ttl-option.ts";
 
 /** `dispatch` and `run`: the same run, named differently. */
@@ -81,13 +82,14 @@ async function runOneShot(
     return;
   }
   const view = progressView(terminal);
-  const interruption = interruptible(terminal, () => view.clear());
+  const interruption = interruptionOf(terminal);
+  interruption.signal.addEventListener("abort", view.clear, { once: true });
   try {
     const result = await engine.runPlan(plan, {
       stateDir: given.stateDir,
       ...staying,
       signal: interruption.signal,
-      onProgress: view.listener,
+      onProgress: interruption.watching(view.listener),
       onOutput: terminal.json
         ? undefined
         : async (phase, stream, data) => {
@@ -115,21 +117,6 @@ async function runOneShot(
     }
     if ("error" in result.termination) await reportError(result.termination.error, terminal);
   } finally {
-    interruption.stop();
+    interruption.signal.removeEventListener("abort", view.clear);
   }
-}
-
-/** The first signal ends the run in good order, the second one at once. */
-function interruptible(
-  terminal: Terminal,
-  onFirst: () => void,
-): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
-  const stop = terminal.onSignal((signal) => {
-    if (controller.signal.aborted) terminal.exitNow(endingCodes[signal]);
-    onFirst();
-    terminal.exitCode = endingCodes[signal];
-    controller.abort({ signal });
-  });
-  return { signal: controller.signal, stop };
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { asMicroagentError, exitCodeOf, MicroagentError } from "../base/errors.ts";
 import { catalogue, plannedCommands } from "./catalogue.ts";
+import { interruptionOf } from "./interruption.ts";
 import { reportError } from "./render/error.ts";
 import { endingCodes, type Terminal } from "./terminal.ts";
 import { asksForJson, commandOf, usageError } from "./usage.ts";
@@ -15,6 +16,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     shown += text;
   };
   let program: Command | null = null;
+  const interruption = interruptionOf(terminal);
   try {
     program = await buildProgram(argv, terminal, show);
     if (argv.length === 0) {
@@ -22,7 +24,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       return 0;
     }
     await program.parseAsync(argv as string[], { from: "user" });
-    return terminal.exitCode;
+    return interruption.by === null ? terminal.exitCode : endingCodes[interruption.by];
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
@@ -38,12 +40,13 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       error instanceof CommanderError
         ? usageError(error.message, argv, helpFor(program, argv))
         : asMicroagentError(error);
-    // Whoever cancelled has said with which code: the one of his signal.
-    const code = known.code === "cancelled" ? terminal.exitCode : 0;
-    const signal = signalOf(code);
-    if (signal === undefined || terminal.json) await reportError(known, terminal);
-    else await terminal.writeErr(`interrupted by ${signal}\n`);
-    return code === 0 ? exitCodeOf(known) : code;
+    const { by } = interruption;
+    // What failed because it was broken off is no news.
+    if (by === null || known.code !== "cancelled" || terminal.json) {
+      await reportError(known, terminal);
+    }
+    if (by !== null && !terminal.json) await terminal.writeErr(`interrupted by ${by}\n`);
+    return by === null ? exitCodeOf(known) : endingCodes[by];
   }
 }
 
@@ -63,10 +66,6 @@ function helpFor(program: Command | null, argv: readonly string[]): string {
 
 function asksForHelp(argv: readonly string[]): boolean {
   return argv.some((word) => word === "help" || word === "--help" || word === "-h");
-}
-
-function signalOf(code: number): string | undefined {
-  return Object.entries(endingCodes).find(([, number]) => number === code)?.[0];
 }
 
 async function buildProgram(

@@ -1,6 +1,8 @@
 import { createReadStream } from "node:fs";
 import { MicroagentError } from "../base/errors.ts";
+import { realClock } from "../base/op.ts";
 import type { AttachedWorkspace, GuestCommand, Op } from "../index.ts";
+import { interruptionOf } from "./interruption.ts";
 import { processKeyboard } from "./keyboard.ts";
 import { exitCodeOfResult } from "./render/exec-result.ts";
 import { type EndingSignal, endingCodes, readerGoneCode, type Terminal } from "./terminal.ts";
@@ -59,15 +61,30 @@ async function show(op: Op, terminal: Terminal, execution: Execution): Promise<b
   return true;
 }
 
-/** The first signal is the command's, to end by; the second is ours. */
+/**
+ * The first signal is the command's, to end by; the second is ours. A command that does not end by it is killed, but for
+ * the SIGINT of a keyboard, which programs with a prompt take for something else.
+ */
 export function passSignals(terminal: Terminal, execution: Execution): () => void {
+  const interruption = interruptionOf(terminal);
   let count = 0;
-  return terminal.onSignal((signal: EndingSignal) => {
+  let cancel = () => {};
+  const stop = interruption.divert((signal: EndingSignal) => {
     count += 1;
     if (count > 1) terminal.exitNow(endingCodes[signal]);
     execution.signal(signal);
+    if (signal === "SIGINT" && terminal.stdoutIsTty) return;
+    cancel = realClock.after(obedienceMs, () => execution.kill());
+    interruption.giveUpAfter(signal);
   });
+  return () => {
+    stop();
+    cancel();
+  };
 }
+
+/** What a command gets to end by a signal. */
+const obedienceMs = 3_500;
 
 interface Feeding {
   stop(): void;

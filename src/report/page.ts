@@ -109,7 +109,7 @@ function artifactsOf(run: RecordedRun): Markup {
   const { rowsMax } = limits.report;
   const rows = run.artifacts.slice(0, rowsMax).map(
     (file) =>
-      html`<tr><td>${file.path}</td><td>${file.guest_path}</td><td class="number">${bytesText(file.size)}</td><td>${file.mode}</td><td class="hash">${file.sha256}</td></tr>
+      html`<tr><td>${file.path}</td><td>${file.guest_path}</td><td class="number">${bytesText(file.size)}</td><td>${file.mode}</td><td class="hash">${file.sha256 ?? ""}</td></tr>
 `,
   );
   const table =

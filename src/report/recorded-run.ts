@@ -12,6 +12,8 @@ import type { Op } from "../base/op.ts";
 export type RecordedRun = z.infer<typeof recordedRun>;
 
 const name = z.string().max(4096);
+/** A path of the guest below that of its output. */
+const path = z.string().max(3 * 4096);
 const text = z.string();
 const count = z.number().nonnegative();
 const recordedError = z.object({
@@ -54,13 +56,16 @@ const recordedRun = z.object({
     .max(10_000)
     .default([]),
   artifacts: z
-    .array(z.object({ name, guest_path: name, path: name, size: count, sha256: name, mode: name }))
+    .array(
+      z.object({ name, guest_path: path, path, size: count, sha256: name.nullable(), mode: name }),
+    )
     .max(limits.outputs.filesMax),
   artifacts_omitted: z
-    .array(z.object({ name, guest_path: name, type: name, reason: text }))
+    .array(z.object({ name, guest_path: path, type: name, reason: text }))
     .max(limits.outputs.filesMax),
-  artifacts_missing: z.array(name).max(10_000),
-  artifacts_incomplete: z.array(z.object({ name, error: recordedError })).max(10_000),
+  artifacts_omitted_count: count.optional(),
+  artifacts_missing: z.array(name).max(50_000),
+  artifacts_incomplete: z.array(z.object({ name, error: recordedError })).max(50_000),
   audit: z
     .object({
       decision_count: count,

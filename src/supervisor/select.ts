@@ -47,7 +47,7 @@ function noneCanRun(candidates: readonly Supervisor[], refusals: readonly Refusa
     first.code,
     `No supervisor can run machines on this host (${sentences.join("; ")})`,
     {
-      hint: hints.length === 0 ? "See what is missing with: microagent doctor" : hints.join("\n"),
+      hint: hints.length === 0 ? "See what is missing with: microagent doctor" : hints.join("; "),
       details: { refusals },
     },
   );

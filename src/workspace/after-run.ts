@@ -1,30 +1,31 @@
 import { asMicroagentError } from "../base/errors.ts";
-import { type Clock, type Op, startOp } from "../base/op.ts";
+import { limits } from "../base/limits.ts";
+import type { Clock, Op } from "../base/op.ts";
 import { copyAudit } from "./audit-copy.ts";
 import { type AuditReceipt, auditFileName, emptyReceipt } from "./audit-receipt.ts";
 import { fetchDirectories } from "./directories.ts";
 import type { DispatchRequest } from "./dispatch.ts";
-import { type CollectedOutputs, collectOutputs, nothingCollected } from "./outputs.ts";
+import type { Interrupt } from "./ending.ts";
+import { type CollectedOutputs, Collection, collectOutputs, nothingCollected } from "./outputs.ts";
 import { settledWithin } from "./settled-within.ts";
 import type { StartedRun } from "./templates/start-run.ts";
 import type { RunTemplate } from "./templates/template.ts";
 import type { Termination } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** An interrupted run gets this long to bring its outputs out. */
-const interruptedCollectMs = 2_500;
-/** Outputs of a run that ended by itself. */
-const collectMs = 30 * 60_000;
-/** Outputs of a guest that has stopped keeping to its bounds. */
-const overrunCollectMs = 30_000;
+/** Outputs of a run that ended by itself, or of a guest that has stopped keeping to its bounds. */
+const collectBound = { timeoutMs: limits.outputs.collectMs, interruptedMs: 2_900 };
+const overrunCollectBound = { timeoutMs: 30_000, interruptedMs: 2_900 };
+/** The rest of a template, when the run's command is over before it is written. */
+const templateBound = { timeoutMs: 20_000, interruptedMs: 1_400 };
+/** What is left of a guest's connections when it is cut off. */
+const disconnectBound = { timeoutMs: 5_000, interruptedMs: 3_200 };
+/** The end of the machine, which is stopped at last whatever it does. */
+const tearDownBound = { timeoutMs: 60_000, interruptedMs: 4_200 };
 /** A boot that was broken off gets this long to give back what it had taken. */
 const bootUndoMs = 4_000;
-/** The rest of a template, when the run's command is over before it is written. */
-const templateMs = 20_000;
-/** What is left of a guest's connections when it is cut off. */
-const disconnectMs = 5_000;
 /** Power-off of an interrupted run that is kept. */
-const interruptedPowerOffMs = 500;
+const interruptedPowerOffMs = 400;
 
 /** A boot that was broken off gives back what it had taken, before anybody may count on it. */
 export async function bootUndone(clock: Clock, booting: Promise<Workspace> | null): Promise<void> {
@@ -36,38 +37,46 @@ export async function bootUndone(clock: Clock, booting: Promise<Workspace> | nul
   await settledWithin(clock, undone, bootUndoMs);
 }
 
+/** A run that is over but for its end. */
+export interface EndingRun {
+  readonly workspace: Workspace;
+  readonly request: DispatchRequest;
+  readonly interrupt: Interrupt;
+}
+
 /**
  * Outputs of a guest that may still answer; a dead one has none to give, and the run says why. A
- * guest that has overrun its bound gets less time.
+ * guest that has overrun its bound gets less time. Never throws: what could not be had is incomplete.
  */
 export async function collectAfter(
   op: Op,
-  workspace: Workspace,
-  request: DispatchRequest,
+  { workspace, request, interrupt }: EndingRun,
   end: Termination,
   overran: boolean,
 ): Promise<CollectedOutputs> {
   const { outputs, fetches } = request;
   const outputDir = outputs.length === 0 ? null : request.outputDir;
   if ((outputDir === null && fetches.length === 0) || guestIsGone(end)) return nothingCollected;
-  const ordinaryMs = overran ? overrunCollectMs : collectMs;
-  const timeoutMs = end.kind === "interrupted" ? interruptedCollectMs : ordinaryMs;
-  const { op: bounded, end: release } = startOp(`${op.path}/outputs`, {
-    timeoutMs,
-    clock: op.clock,
-  });
+  const bound = overran ? overrunCollectBound : collectBound;
+  const collection = new Collection();
+  const collect = async (bounded: Op): Promise<CollectedOutputs> => {
+    if (outputDir !== null) {
+      await collectOutputs(bounded, workspace, outputs, outputDir, collection);
+    }
+    for (const { guestPath, error } of await fetchDirectories(bounded, workspace, fetches)) {
+      collection.incomplete.push({ output: guestPath, error });
+    }
+    return collection.collected();
+  };
   try {
-    return await op.step("outputs", async () => {
-      const collected =
-        outputDir === null
-          ? nothingCollected
-          : await collectOutputs(bounded, workspace, outputs, outputDir);
-      const losses = await fetchDirectories(bounded, workspace, fetches);
-      const lost = losses.map(({ guestPath, error }) => ({ output: guestPath, error }));
-      return { ...collected, incomplete: [...collected.incomplete, ...lost] };
-    });
-  } finally {
-    release();
+    return await op.step("outputs", (step) => interrupt.give(step, bound, collect));
+  } catch (error) {
+    const known = asMicroagentError(error);
+    const names = [
+      ...(outputDir === null ? [] : outputs.map((output) => output.name)),
+      ...fetches.map((fetch) => fetch.guestPath),
+    ];
+    return collection.brokenOff(names, known);
   }
 }
 
@@ -77,44 +86,62 @@ export async function collectAfter(
  */
 export async function sumUp(
   op: Op,
-  workspace: Workspace,
-  outputDir: string | null,
+  { workspace, request, interrupt }: EndingRun,
   outputs: CollectedOutputs,
   stays: boolean,
 ): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
   const { attachments, directory } = workspace;
-  return await op.step(stays ? "audit" : "disconnect", async () => {
+  const { outputDir } = request;
+  const incompleteLog = (error: unknown): CollectedOutputs => {
+    const entry = { output: auditFileName, error: asMicroagentError(error) };
+    return { ...outputs, incomplete: [...outputs.incomplete, entry] };
+  };
+  const work = async (bounded: Op) => {
     const receipt = stays ? attachments.receipt() : attachments.close();
-    const audit = await receiptWithin(op.clock, receipt);
+    const audit = await receiptWithin(bounded, receipt);
     if (outputDir === null) return { audit, outputs };
     try {
       await copyAudit(directory.path, outputDir);
       return { audit, outputs };
     } catch (error) {
-      const entry = { output: auditFileName, error: asMicroagentError(error) };
-      return { audit, outputs: { ...outputs, incomplete: [...outputs.incomplete, entry] } };
+      return { audit, outputs: incompleteLog(error) };
     }
-  });
+  };
+  try {
+    return await op.step(stays ? "audit" : "disconnect", (step) =>
+      interrupt.give(step, disconnectBound, work),
+    );
+  } catch (error) {
+    return { audit: unknownReceipt, outputs: outputDir === null ? outputs : incompleteLog(error) };
+  }
 }
 
 /** What of a template is still being written is waited for, because it lies in the workspace's directory. */
-export async function templateAfter(op: Op, start: StartedRun | null): Promise<RunTemplate | null> {
+export async function templateAfter(
+  op: Op,
+  start: StartedRun | null,
+  interrupt: Interrupt,
+): Promise<RunTemplate | null> {
   if (start === null) return null;
-  const template = start.templateOf();
-  await settledWithin(op.clock, template, templateMs);
-  const late = { key: null, how: "skipped", reason: "Writing the template took too long" } as const;
-  return await Promise.race([template, Promise.resolve(late)]);
+  try {
+    return await interrupt.give(op, templateBound, () => start.templateOf());
+  } catch {
+    return { key: null, how: "skipped", reason: "Writing the template took too long" };
+  }
 }
 
+const unknownReceipt: AuditReceipt = {
+  ...emptyReceipt,
+  integrity: { problem: "The network did not close in time" },
+};
+
 /** The receipt of a network that closes in time; one that does not is never taken for a clean one. */
-async function receiptWithin(
-  clock: Clock,
-  closing: Promise<AuditReceipt | null>,
-): Promise<AuditReceipt> {
-  const closed = closing.then((receipt) => receipt ?? emptyReceipt);
-  const receipt = await settledWithin(clock, closed, disconnectMs);
-  const problem = `The network did not close within ${disconnectMs} ms`;
-  return receipt ?? { ...emptyReceipt, integrity: { problem } };
+async function receiptWithin(op: Op, closing: Promise<AuditReceipt | null>): Promise<AuditReceipt> {
+  try {
+    return (await op.race(closing)) ?? emptyReceipt;
+  } catch {
+    return unknownReceipt;
+  }
 }
 
 /** Whether there is a guest left to go on with, and somebody who wants it. */
@@ -138,19 +165,18 @@ function guestIsGone(end: Termination): boolean {
 /** Ends the machine: in good order when its disks are kept. */
 export async function tearDown(
   op: Op,
-  workspace: Workspace,
-  keep: boolean,
+  { workspace, request, interrupt }: EndingRun,
   end: Termination,
 ): Promise<void> {
-  await op.step("teardown", async (step) => {
-    if (keep) {
-      workspace.directory.keep();
-      await workspace.powerOff(
-        step,
-        end.kind === "interrupted" ? interruptedPowerOffMs : undefined,
-      );
-    } else {
-      await workspace.close();
-    }
-  });
+  const powerOffMs = end.kind === "interrupted" ? interruptedPowerOffMs : undefined;
+  const work = async (bounded: Op): Promise<true> => {
+    if (request.keep) await workspace.powerOff(bounded, powerOffMs);
+    else await workspace.close();
+    return true;
+  };
+  if (request.keep) workspace.directory.keep();
+  await op
+    .step("teardown", (step) => interrupt.give(step, tearDownBound, work))
+    // It goes on by itself, and the end of this process ends what it has not.
+    .catch(() => {});
 }

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
+import { TreeBudget } from "../agent/tree-budget.ts";
 import { asMicroagentError, type MicroagentError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
 import { type Op, startOp } from "../base/op.ts";
 import type { DroppedFile } from "./dispatch.ts";
 import type { Workspace } from "./workspace.ts";
@@ -48,15 +48,17 @@ export async function fetchDirectories(
   directories: readonly DirectoryOut[],
 ): Promise<readonly DirectoryLoss[]> {
   const losses: DirectoryLoss[] = [];
+  const budget = new TreeBudget();
   for (const { guestPath, hostPath } of directories) {
     try {
       await rm(hostPath, { recursive: true, force: true });
       const items = await workspace.get(op, guestPath, {
-        maxEntries: limits.outputs.filesMax,
-        maxBytes: limits.outputs.bytesMax,
+        maxEntries: Math.max(1, budget.left.entries),
+        maxBytes: budget.left.bytes,
+        maxNameBytes: Math.max(1, budget.left.nameBytes),
       });
       const { writeHostTree } = await import("../agent/host-tree.ts");
-      const { failure } = await writeHostTree(op, items, hostPath);
+      const { failure } = await writeHostTree(op, items, hostPath, budget);
       if (failure !== null) throw failure;
     } catch (error) {
       // Half of a directory would pass for one whose other files were removed.

@@ -3,7 +3,15 @@ import { isTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import { bootUndone, canStay, collectAfter, sumUp, tearDown, templateAfter } from "./after-run.ts";
+import {
+  bootUndone,
+  canStay,
+  collectAfter,
+  type EndingRun,
+  sumUp,
+  tearDown,
+  templateAfter,
+} from "./after-run.ts";
 import type { MediationReport } from "./attachments.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 import type { BootRequest } from "./boot.ts";
@@ -11,11 +19,17 @@ import type { BootReport } from "./boot-report.ts";
 import { Capture } from "./capture.ts";
 import { argvOf, type Command, environmentOf } from "./command.ts";
 import type { DirectoryOut } from "./directories.ts";
+import { Interrupt } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { type NetworkReport, networkReport } from "./network-report.ts";
 import { type CollectedOutputs, type DeclaredOutput, nothingCollected } from "./outputs.ts";
 import { type OutputSink, type RunningCommand, runCommand, windDown } from "./run-command.ts";
-import { insistOnOutputs, isNameTaken, terminationOfFailure } from "./run-outcome.ts";
+import {
+  insistOnOutputs,
+  isNameTaken,
+  terminationNow,
+  terminationOfFailure,
+} from "./run-outcome.ts";
 import type { SecretsReport } from "./secret-delivery.ts";
 import { runSetup } from "./setup.ts";
 import { type StepSpan, StepTimes } from "./step-times.ts";
@@ -113,6 +127,7 @@ export async function dispatch(
   const times = new StepTimes("dispatch", realClock, hooks.onProgress);
   const { op, end } = startOp("dispatch", { signal: hooks.signal, onProgress: times.listener });
   const run = new Run();
+  const interrupt = new Interrupt(realClock, hooks.signal);
   let booting: Promise<Workspace> | null = null;
   let start: StartedRun | null = null;
   let workspace: Workspace | null = null;
@@ -150,17 +165,20 @@ export async function dispatch(
         const signal = stopSignalOf(workspace.report.image.config.stopSignal);
         await windDown(after.op.clock, run.command, signal);
       }
-      template = await templateAfter(after.op, start);
-      outputs = await collectAfter(after.op, workspace, request, run.termination, run.overran);
+      template = await templateAfter(after.op, start, interrupt);
+      const ending: EndingRun = { workspace, request, interrupt };
+      outputs = await collectAfter(after.op, ending, run.termination, run.overran);
       const { onStays } = hooks;
-      const stays = onStays !== undefined && canStay(run.termination);
-      ({ audit, outputs } = await sumUp(after.op, workspace, request.outputDir, outputs, stays));
-      if (stays) onStays(workspace);
-      else await tearDown(after.op, workspace, request.keep, run.termination);
+      const mayStay = () => canStay(terminationNow(run.termination, hooks.signal));
+      const stays = onStays !== undefined && mayStay();
+      ({ audit, outputs } = await sumUp(after.op, ending, outputs, stays));
+      if (stays && mayStay()) onStays(workspace);
+      else await tearDown(after.op, ending, run.termination);
     }
   } finally {
     after.end();
   }
+  run.termination = terminationNow(run.termination, hooks.signal);
 
   return {
     workspace: request.boot.name,
@@ -247,13 +265,10 @@ async function runInside(
     started += op.clock.monotonic() - saving;
   }
   if (request.files.length > 0) {
-    await op.step(
-      "files",
-      async (step) => {
-        for (const file of request.files) await workspace.put(step, file.guestPath, file.tree());
-      },
-      { timeoutMs: remainingMs() },
-    );
+    const putFiles = async (step: Op) => {
+      for (const file of request.files) await workspace.put(step, file.guestPath, file.tree());
+    };
+    await op.step("files", putFiles, { timeoutMs: remainingMs() });
   }
   const command = async (step: Op): Promise<Termination> => {
     run.startedAt = new Date(op.clock.now());

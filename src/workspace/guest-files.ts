@@ -1,4 +1,5 @@
 import { basename, dirname, join } from "node:path/posix";
+import type { GetOptions } from "../agent/agent.ts";
 import type { TreeEntry } from "../agent/tree.ts";
 import { singleFileTree, treeEntry } from "../agent/tree.ts";
 import { MicroagentError } from "../base/errors.ts";
@@ -97,6 +98,8 @@ export interface CopiedOut {
   /** Relative to the host path. */
   readonly files: readonly string[];
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  /** All that was left, of which `skipped` has the first. */
+  readonly skippedCount: number;
 }
 
 /** Copies a guest file or directory to a host path: regular files and directories, with their bounds. */
@@ -105,20 +108,20 @@ export async function copyOutOfGuest(
   workspace: ReachableGuest,
   guestPath: string,
   hostPath: string,
-  caps: { readonly maxEntries: number; readonly maxBytes: number },
+  caps: GetOptions,
 ): Promise<CopiedOut> {
   const { writeHostTree } = await import("../agent/host-tree.ts");
   const path = await resolved(op, workspace, guestPath);
   const { type } = await workspace.agent.stat(op, path);
   const items = await workspace.get(op, path, caps);
   const isFile = type === "file";
-  const { files, skipped, failure } = await writeHostTree(
+  const { files, skipped, skippedCount, failure } = await writeHostTree(
     op,
     isFile ? named(items, basename(hostPath)) : items,
     isFile ? dirname(hostPath) : hostPath,
   );
   if (failure !== null) throw failure;
-  return { files: files.map((file) => file.path), skipped };
+  return { files: files.map((file) => file.path), skipped, skippedCount };
 }
 
 /** A tree that is one file, with a name. */

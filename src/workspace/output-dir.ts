@@ -47,10 +47,10 @@ export function outputDirError(error: unknown, sentence: string): unknown {
   });
 }
 
-/** Codes of failures to write on this host, whatever the guest did. */
-const hostCodes: readonly string[] = ["no_space", "invalid_argument", "store_corrupt"];
+/** Codes of failures to write on this host, whatever the guest did, and of an end of the step's time. */
+const hostCodes: readonly string[] = ["no_space", "invalid_argument", "store_corrupt", "timeout"];
 
-/** The first output that came out of the guest and was lost on this host. */
+/** The first output that was lost on this host, or for lack of time. */
 export function lostOnHost(outputs: CollectedOutputs): MicroagentError | null {
   const lost = outputs.incomplete.find((entry) => hostCodes.includes(entry.error.code));
   return lost?.error ?? null;

@@ -1,6 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { TreeItem } from "../agent/tree.ts";
+import { exceeded, TreeBudget } from "../agent/tree-budget.ts";
 import type { TreeManifest } from "../agent/tree-manifest.ts";
 import { asMicroagentError, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
@@ -24,8 +25,8 @@ export interface Artifact {
   /** Relative to the output directory, with forward slashes. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Lower-case hexadecimal. */
-  readonly sha256: string;
+  /** Lower-case hexadecimal; null for a file whose holes are too large to be hashed. */
+  readonly sha256: string | null;
   /** Permission bits in the guest. */
   readonly mode: number;
 }
@@ -42,7 +43,10 @@ export interface CollectedOutputs {
   /** Names whose directory was written. */
   readonly written: readonly string[];
   readonly artifacts: readonly Artifact[];
+  /** The first of them, their names shortened. */
   readonly omissions: readonly Omission[];
+  /** All of them. */
+  readonly omissionCount: number;
   /** Names of declared outputs that do not exist in the guest. */
   readonly missing: readonly string[];
   /** Outputs that could not be brought out whole, with the reason. */
@@ -54,70 +58,99 @@ export const nothingCollected: CollectedOutputs = {
   written: [],
   artifacts: [],
   omissions: [],
+  omissionCount: 0,
   missing: [],
   incomplete: [],
 };
 
+/** What has come out so far, to be read whenever the collecting is broken off. */
+export class Collection {
+  readonly incomplete: { readonly output: string; readonly error: MicroagentError }[] = [];
+  readonly #written: string[] = [];
+  readonly #artifacts: Artifact[] = [];
+  readonly #omissions: Omission[] = [];
+  readonly #missing: string[] = [];
+  #omissionCount = 0;
+
+  add(output: DeclaredOutput, manifest: CollectedTree): void {
+    this.#written.push(output.name);
+    for (const { path, sizeBytes, sha256, mode } of manifest.files) {
+      const guestPath = guestPathOf(output, manifest, path);
+      const own = { output: output.name, guestPath, path: `${output.name}/${path}` };
+      this.#artifacts.push({ ...own, sizeBytes, sha256, mode });
+    }
+    this.#omissionCount += manifest.skippedCount;
+    for (const { path, type, reason } of manifest.skipped) {
+      const guestPath = guestPathOf(output, manifest, path);
+      this.#omissions.push({ output: output.name, guestPath, type, reason });
+    }
+    const { failure } = manifest;
+    if (failure !== null) this.incomplete.push({ output: output.name, error: failure });
+  }
+
+  addMissing(name: string): void {
+    this.#missing.push(name);
+  }
+
+  collected(): CollectedOutputs {
+    return {
+      written: [...this.#written],
+      artifacts: [...this.#artifacts],
+      omissions: [...this.#omissions],
+      omissionCount: this.#omissionCount,
+      missing: [...this.#missing],
+      incomplete: [...this.incomplete],
+    };
+  }
+
+  /** The same when nothing more will come: those of the names that did not are incomplete. */
+  brokenOff(names: readonly string[], error: MicroagentError): CollectedOutputs {
+    const collected = this.collected();
+    const { written, missing, incomplete } = collected;
+    const known = new Set([...written, ...missing, ...incomplete.map((each) => each.output)]);
+    const lost = names.filter((name) => !known.has(name)).map((output) => ({ output, error }));
+    return { ...collected, incomplete: [...incomplete, ...lost] };
+  }
+}
+
+type CollectedTree = TreeManifest & { readonly single: boolean };
+
 /**
  * Brings the declared outputs out of a living guest into `outputDir/<name>/`. A file arrives under
  * its base name, a directory with its content. What cannot be had is recorded, never thrown: one
- * bad output must not lose the others.
+ * bad output must not lose the others. All of them share one budget.
  */
 export async function collectOutputs(
   op: Op,
   workspace: Workspace,
   declared: readonly DeclaredOutput[],
   outputDir: string,
-): Promise<CollectedOutputs> {
-  const written: string[] = [];
-  const artifacts: Artifact[] = [];
-  const omissions: Omission[] = [];
-  const missing: string[] = [];
-  const incomplete: { output: string; error: MicroagentError }[] = [];
-  const caps = { files: limits.outputs.filesMax, bytes: limits.outputs.bytesMax };
-
+  collection: Collection,
+): Promise<void> {
+  const budget = new TreeBudget();
+  // Each name of the record stands behind the path of its output.
+  let prefixBytes: number = limits.outputs.nameBytesMax;
   const earlier = await outputsOfEarlierRun(outputDir);
   for (const output of declared) {
     try {
       await checkReplaceable(outputDir, output.name, earlier);
-      const manifest = await collectOne(op, workspace, output, outputDir, caps);
-      written.push(output.name);
-      for (const file of manifest.files) {
-        caps.files -= 1;
-        caps.bytes -= file.sizeBytes;
-        artifacts.push({
-          output: output.name,
-          guestPath: guestPathOf(output, manifest, file.path),
-          path: `${output.name}/${file.path}`,
-          sizeBytes: file.sizeBytes,
-          sha256: file.sha256,
-          mode: file.mode,
-        });
-      }
-      for (const skipped of manifest.skipped) {
-        omissions.push({
-          output: output.name,
-          guestPath: guestPathOf(output, manifest, skipped.path),
-          type: skipped.type,
-          reason: skipped.reason,
-        });
-      }
-      if (manifest.failure !== null) {
-        incomplete.push({ output: output.name, error: manifest.failure });
-      }
+      const prefix = Buffer.byteLength(output.path) + output.name.length;
+      const entriesMax = Math.floor(prefixBytes / prefix);
+      const manifest = await collectOne(op, workspace, output, outputDir, budget, entriesMax);
+      prefixBytes -= prefix * manifest.files.length;
+      collection.add(output, manifest);
     } catch (error) {
       if (isMicroagentError(error) && error.code === "guest_file_not_found") {
-        missing.push(output.name);
+        collection.addMissing(output.name);
         // What an earlier run left under this name would pass for this run's.
         if (earlier.has(output.name)) {
           await rm(join(outputDir, output.name), { recursive: true, force: true }).catch(() => {});
         }
       } else {
-        incomplete.push({ output: output.name, error: asMicroagentError(error) });
+        collection.incomplete.push({ output: output.name, error: asMicroagentError(error) });
       }
     }
   }
-  return { written, artifacts, omissions, missing, incomplete };
 }
 
 async function collectOne(
@@ -125,22 +158,22 @@ async function collectOne(
   workspace: Workspace,
   output: DeclaredOutput,
   outputDir: string,
-  caps: { readonly files: number; readonly bytes: number },
-): Promise<TreeManifest & { readonly single: boolean }> {
-  const items = await workspace.get(op, output.path, {
-    maxEntries: caps.files,
-    maxBytes: caps.bytes,
-  });
+  budget: TreeBudget,
+  entriesMax: number,
+): Promise<CollectedTree> {
+  const left = budget.left;
+  const maxEntries = Math.min(left.entries, entriesMax);
+  if (maxEntries < 1) throw exceeded("entries", limits.outputs.filesMax);
+  if (left.nameBytes < 1) throw exceeded("bytes of names", limits.outputs.nameBytesMax);
+  const caps = { maxEntries, maxBytes: left.bytes, maxNameBytes: left.nameBytes };
+  const items = await workspace.get(op, output.path, caps);
   const staging = await workspace.directory.stagingIn(outputDir, output.name);
   try {
     await rm(staging, { recursive: true, force: true });
     await makeDirs(staging);
     const rooted = new RootedItems(items, posix.basename(output.path));
     const { writeHostTree } = await import("../agent/host-tree.ts");
-    const manifest = await writeHostTree(op, rooted, staging, {
-      entriesMax: caps.files,
-      bytesMax: caps.bytes,
-    });
+    const manifest = await writeHostTree(op, rooted, staging, budget);
     const target = join(outputDir, output.name);
     await rm(target, { recursive: true, force: true });
     await rename(staging, target);

@@ -1,4 +1,4 @@
-import type { Agent } from "../agent/agent.ts";
+import type { Agent, GetOptions } from "../agent/agent.ts";
 import type { TreeItem } from "../agent/tree.ts";
 import type { Op } from "../base/op.ts";
 
@@ -9,9 +9,5 @@ export interface ReachableGuest {
   /** Settles as `work` does, but a guest that is gone says why. `doing` completes "while". */
   explaining<T>(doing: string, work: Promise<T>): Promise<T>;
   put(op: Op, path: string, tree: AsyncIterable<TreeItem>): Promise<unknown>;
-  get(
-    op: Op,
-    path: string,
-    caps: { readonly maxEntries: number; readonly maxBytes: number },
-  ): Promise<AsyncIterable<TreeItem>>;
+  get(op: Op, path: string, caps: GetOptions): Promise<AsyncIterable<TreeItem>>;
 }

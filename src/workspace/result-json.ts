@@ -76,6 +76,7 @@ export function resultJson(result: DispatchResult): Record<string, unknown> {
       type: omission.type,
       reason: omission.reason,
     })),
+    artifacts_omitted_count: result.outputs.omissionCount,
     artifacts_missing: result.outputs.missing,
     artifacts_incomplete: result.outputs.incomplete.map((entry) => ({
       name: entry.output,
@@ -94,6 +95,7 @@ export function manifestJson(result: DispatchResult): Record<string, unknown> {
     outputs: result.outputs.written,
     artifacts: full.artifacts,
     omitted: full.artifacts_omitted,
+    omitted_count: full.artifacts_omitted_count,
     missing: full.artifacts_missing,
     incomplete: full.artifacts_incomplete,
   };

@@ -44,7 +44,7 @@ export async function runCommand(
 }
 
 /** An interrupted command may take this long to put its affairs in order. */
-const windDownMs = 1_500;
+const windDownMs = 1_200;
 
 /** Asks a command to stop, gives it a moment to flush what it has, then ends its whole group. */
 export async function windDown(

@@ -10,10 +10,7 @@ export function terminationOfFailure(
   signal: AbortSignal | undefined,
   timeoutMs: number,
 ): Termination {
-  if (signal?.aborted) {
-    const reason = signal.reason as Partial<Interruption> | undefined;
-    return { kind: "interrupted", signal: reason?.signal ?? null };
-  }
+  if (signal?.aborted) return interruptedBy(signal);
   const known = asMicroagentError(error);
   if (known.code === "exec_not_started") return { kind: "not_started", error: known };
   if (known.code === "setup_failed") {
@@ -22,6 +19,17 @@ export function terminationOfFailure(
       : { kind: "setup_failed", error: known };
   }
   return { kind: "failed", error: known };
+}
+
+/** The end of a run whose caller aborted it. */
+function interruptedBy(signal: AbortSignal): Termination {
+  const reason = signal.reason as Partial<Interruption> | undefined;
+  return { kind: "interrupted", signal: reason?.signal ?? null };
+}
+
+/** How a run ended, or that its caller wanted the end before all of it was done. */
+export function terminationNow(end: Termination, signal: AbortSignal | undefined): Termination {
+  return signal?.aborted === true ? interruptedBy(signal) : end;
 }
 
 /** True when the run was refused because another has its name. */

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { singleFileTree } from "../agent/tree.ts";
 import { nameBeside } from "../base/ids.ts";
 import { withOp } from "../base/op.ts";
+import { inOneLine } from "../base/progress-line.ts";
 import { fileError } from "../host/file-error.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import { makeDirs } from "../host/make-dirs.ts";
@@ -50,7 +51,7 @@ export async function runPlanOnce(
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
   checkHostRoom(plan);
-  for (const text of plan.notes) hooks.onProgress?.({ kind: "note", path: "dispatch", text });
+  tellNotes(plan, hooks);
   const captured = await withOp("capture", { signal: hooks.signal }, (op) =>
     captureFiles(op, plan),
   );
@@ -63,10 +64,19 @@ export async function runPlanOnce(
     result = await dispatch(engine, requestOf(beside, captured, extras), hooks);
   }
   const recorded = await recordResult(result);
-  await withOp("gc", {}, (op) => collectGarbage(op, engine.layout)).catch(() => {
-    // Somebody else's leftovers are no reason to fail this run; `microagent gc` says what is wrong.
-  });
+  await withOp("gc", { signal: hooks.signal }, (op) => collectGarbage(op, engine.layout)).catch(
+    () => {
+      // Somebody else's leftovers are no reason to fail this run; `microagent gc` says what is wrong.
+    },
+  );
   return recorded;
+}
+
+/** What the merge found worth telling; parts of it may be the spec's words. */
+export function tellNotes(plan: RunPlan, { onProgress }: DispatchHooks): void {
+  for (const text of plan.notes) {
+    onProgress?.({ ...inOneLine({ kind: "note", text }), path: "dispatch" });
+  }
 }
 
 /**
@@ -144,17 +154,34 @@ function mediationOf({ mediation }: RunPlan): MediationDeclared | null {
  */
 async function recordResult(result: DispatchResult): Promise<DispatchResult> {
   const { outputDir, keptAt } = result;
-  const document = `${JSON.stringify(resultJson(result), null, 2)}\n`;
+  const document = () => `${JSON.stringify(resultJson(result), null, 2)}\n`;
+  const writings: (() => Promise<unknown>)[] = [];
+  if (outputDir !== null) {
+    writings.push(
+      () => removeStaleOutputs(outputDir, result.outputs.written),
+      async () => result.boot === null && (await removeAudit(outputDir)),
+      () => {
+        const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
+        return writeFileAtomic(join(outputDir, "manifest.json"), manifest, { mode: 0o644 });
+      },
+      () => writeFileAtomic(join(outputDir, "result.json"), document(), { mode: 0o644 }),
+    );
+  }
+  if (keptAt !== null) {
+    writings.push(() => writeFileAtomic(join(keptAt, "result.json"), document()));
+  }
   try {
-    if (outputDir !== null) {
-      await makeDirs(outputDir);
-      await removeStaleOutputs(outputDir, result.outputs.written);
-      if (result.boot === null) await removeAudit(outputDir);
-      const manifest = `${JSON.stringify(manifestJson(result), null, 2)}\n`;
-      await writeFileAtomic(join(outputDir, "manifest.json"), manifest, { mode: 0o644 });
-      await writeFileAtomic(join(outputDir, "result.json"), document, { mode: 0o644 });
+    if (outputDir !== null) await makeDirs(outputDir);
+    // Each whatever became of the others: the result is wanted most where something went wrong.
+    let failed: { readonly error: unknown } | null = null;
+    for (const write of writings) {
+      try {
+        await write();
+      } catch (error) {
+        failed ??= { error };
+      }
     }
-    if (keptAt !== null) await writeFileAtomic(join(keptAt, "result.json"), document);
+    if (failed !== null) throw failed.error;
     return result;
   } catch (error) {
     const failure = fileError(error, `The result cannot be written to "${outputDir ?? keptAt}"`);

@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import type { Clock, Progress, ProgressListener } from "../base/op.ts";
 
 /** When a step ran, from the start of the run, in milliseconds rounded to a tenth. */
@@ -9,6 +10,8 @@ export interface StepSpan {
   readonly failed: boolean;
 }
 
+const { noticesMax } = limits.message;
+
 /** Steps beyond this many are still added up, but get no span of their own. */
 const spansMax = 500;
 
@@ -18,6 +21,7 @@ export class StepTimes {
   readonly #startedAt: number;
   readonly #times = new Map<string, number>();
   readonly #spans: StepSpan[] = [];
+  #notices = 0;
 
   constructor(root: string, clock: Clock, next: ProgressListener = () => {}) {
     const prefix = `${root}/`;
@@ -30,6 +34,15 @@ export class StepTimes {
           const startMs = tenth(clock.monotonic() - this.#startedAt - event.ms);
           this.#spans.push({ step, startMs, ms: tenth(event.ms), failed: event.failed });
         }
+      }
+      if (event.kind === "note" || event.kind === "warning") {
+        this.#notices += 1;
+        if (this.#notices === noticesMax + 1)
+          next({
+            ...event,
+            text: `More than ${noticesMax} notices of this run: further ones are not shown`,
+          });
+        if (this.#notices > noticesMax) return;
       }
       next(event);
     };

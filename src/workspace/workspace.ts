@@ -1,4 +1,4 @@
-import type { Agent } from "../agent/agent.ts";
+import type { Agent, GetOptions } from "../agent/agent.ts";
 import type { ExecRequest, Execution } from "../agent/exec.ts";
 import type { TreeItem } from "../agent/tree.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
@@ -121,11 +121,7 @@ export class Workspace {
   }
 
   /** Reads the file or tree at `path` in the guest, links as links. */
-  async get(
-    op: Op,
-    path: string,
-    caps: { readonly maxEntries: number; readonly maxBytes: number },
-  ): Promise<AsyncIterable<TreeItem>> {
+  async get(op: Op, path: string, caps: GetOptions): Promise<AsyncIterable<TreeItem>> {
     return await this.#asking("copying files out", (agent) => agent.get(op, path, caps));
   }
 

@@ -19,6 +19,8 @@ type getter struct {
 	out   *framing.Tree
 	end   wire.End
 	links map[inode]string // first path of files with several names
+	sent  int64            // entries and skips
+	names int64            // bytes of their names
 }
 
 type inode struct{ dev, ino uint64 }
@@ -61,15 +63,14 @@ func (g *getter) shown(entry string) string {
 
 func (g *getter) skip(entry string, err error) error {
 	s := wire.Skip{Path: entry, Failure: wire.AsFailure(err, "read", g.shown(entry))}
+	if !g.fits(len(entry) + len(s.Failure.Message)) {
+		return nil
+	}
 	return g.out.Frame(wire.KindSkip, s.Encode())
 }
 
 // node sends one node and what is below it. An error means that the host is gone.
 func (g *getter) node(dir int, name, entry string, st *unix.Stat_t) error {
-	if g.end.Entries >= g.req.MaxEntries {
-		g.end.Truncated = true
-		return nil
-	}
 	e := entryOf(entry, st)
 	var err error
 	switch e.Type {
@@ -85,7 +86,22 @@ func (g *getter) node(dir int, name, entry string, st *unix.Stat_t) error {
 	return g.entry(&e)
 }
 
+// fits takes one entry or skip with the text it has. Where there is no capacity for it the tree ends.
+func (g *getter) fits(names int) bool {
+	most := g.req.MaxNameBytes
+	if g.sent >= g.req.MaxEntries || most > 0 && g.names+int64(names) > most {
+		g.end.Truncated = true
+		return false
+	}
+	g.sent++
+	g.names += int64(names)
+	return true
+}
+
 func (g *getter) entry(e *wire.Entry) error {
+	if !g.fits(len(e.Path) + len(e.Link)) {
+		return nil
+	}
 	g.end.Entries++
 	return g.out.Frame(wire.KindEntry, e.Encode())
 }
@@ -94,13 +110,15 @@ func (g *getter) dir(parent int, name string, e wire.Entry) error {
 	fd, err := retry(func() (int, error) {
 		return unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
-	if err := g.entry(&e); err != nil {
+	if err == nil {
+		defer unix.Close(fd)
+	}
+	if err := g.entry(&e); err != nil || g.end.Truncated {
 		return err
 	}
 	if err != nil {
 		return g.skip(e.Path, err)
 	}
-	defer unix.Close(fd)
 	list := dirList{fd: fd}
 	for !g.end.Truncated {
 		names, err := list.next(batchNames)
@@ -169,7 +187,7 @@ func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error
 		return g.skip(e.Path, unix.ESTALE)
 	}
 	e = entryOf(e.Path, &now)
-	if err := g.entry(&e); err != nil {
+	if err := g.entry(&e); err != nil || g.end.Truncated {
 		return err
 	}
 	readErr, sendErr := g.content(fd, now.Size, now.Blocks*512 < now.Size)

@@ -276,6 +276,13 @@ func TestGetStopsAtItsCaps(t *testing.T) {
 	if end["truncated"] != true || end["bytes"] != 2500.0 || len(list) != 4 || len(list[3].data) != 500 {
 		t.Fatal(len(list), end)
 	}
+	list, _, end = get(t, c, M{"op": "get", "path": dir, "max_name_bytes": 7})
+	if end["truncated"] != true || len(list) != 3 || len(list[2].data) != 1000 {
+		t.Fatal(len(list), end)
+	}
+	if _, _, end = get(t, c, M{"op": "get", "path": dir, "max_name_bytes": 60}); end["truncated"] != false {
+		t.Fatal(end)
+	}
 	_, _, end = get(t, c, M{"op": "get", "path": dir, "max_bytes": 20000, "max_entries": 21})
 	if end["truncated"] != false || end["bytes"] != 20000.0 {
 		t.Fatal(end)

@@ -79,6 +79,8 @@ type Get struct {
 	Path       string
 	MaxEntries int64
 	MaxBytes   int64
+	// MaxNameBytes bounds paths, link targets and messages of skips; 0 does not.
+	MaxNameBytes int64 `json:",omitempty"`
 }
 
 // Stat describes one path.
@@ -130,7 +132,8 @@ func ParseRequest(line []byte) (Request, error) {
 	case "put":
 		r.Put = parsePut(o)
 	case "get":
-		r.Get = &Get{absolute(o, "path"), o.integer("max_entries", 1, maxSafe, 100_000), o.integer("max_bytes", 0, maxSafe, 10<<30)}
+		r.Get = &Get{absolute(o, "path"), o.integer("max_entries", 1, maxSafe, 100_000), o.integer("max_bytes", 0, maxSafe, 10<<30),
+			o.integer("max_name_bytes", 1, maxSafe, 0)}
 	case "stat":
 		r.Stat = &Stat{absolute(o, "path"), o.boolean("follow")}
 	case "readdir":

@@ -8,6 +8,7 @@ import { processKeyboard } from "../keyboard.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { exitCodeOfResult } from "../render/exec-result.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
+import { interruptibly } from "../with-progress.ts";
 
 interface ConnectOptions extends WorkspaceOptions {
   readonly send?: string;
@@ -43,13 +44,11 @@ Examples:
           hint: `For example: microagent --json connect ${name} --send "uname -a"`,
         });
       }
-      const { attachWorkspace, inspectWorkspace, stateLayout, withOp } = await import(
-        "../../index.ts"
-      );
+      const { attachWorkspace, inspectWorkspace, stateLayout } = await import("../../index.ts");
       const layout = stateLayout(options);
       const { record } = await inspectWorkspace(layout, name);
       const shell = options.shell ?? record.plan.shell;
-      await withOp("connect", {}, async (op) => {
+      await interruptibly(terminal, "connect", async (op) => {
         const bound = readyMs === 0 ? {} : { timeoutMs: readyMs };
         const attaching = (step: Op) => attachWorkspace(step, layout, name);
         await using workspace = await op.step("ready", attaching, bound);
@@ -104,6 +103,8 @@ async function talk(
   await terminal.writeErr(`connected to ${workspace.name}, Ctrl-] leaves it\n`);
   const restore = keyboard.raw();
   let left = false;
+  const hangUp = () => execution.kill();
+  op.signal.addEventListener("abort", hangUp, { once: true });
   const typing = async () => {
     const keys = new DetachKeys();
     for await (const bytes of keyboard.read()) {
@@ -121,6 +122,7 @@ async function talk(
   } catch (error) {
     if (!left) await workspace.explaining("talking to it", Promise.reject(error));
   } finally {
+    op.signal.removeEventListener("abort", hangUp);
     restore();
     stopResize();
     keyboard.close();

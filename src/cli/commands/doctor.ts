@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { terminalLine } from "../../base/foreign-text.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -28,7 +29,7 @@ Verdicts: ok; degraded (something less works, exit 0); failed (nothing boots, ex
       }
       const marks = { ok: "ok      ", degraded: "degraded", failed: "FAILED  " } as const;
       for (const check of diagnosis.checks) {
-        await terminal.writeOut(`${marks[check.verdict]}  ${check.found}\n`);
+        await terminal.writeOut(`${marks[check.verdict]}  ${terminalLine(check.found)}\n`);
         if (check.remedy !== null)
           await terminal.writeOut(`          fix: ${check.remedy.command}\n`);
       }

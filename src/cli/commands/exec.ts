@@ -9,6 +9,10 @@ import { execResultJson, exitCodeOfResult } from "../render/exec-result.ts";
 import { type InputSource, runInWorkspace } from "../run-in-workspace.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
+import { interruptibly } from "../with-progress.ts";
+
+/** Removing a script from a guest that may have other worries. */
+const removeMs = 1_000;
 
 interface ExecOptions {
   readonly env?: readonly string[];
@@ -51,9 +55,9 @@ export function define(command: Command, terminal: Terminal): void {
     .action(async (first: string, words: string[], options: ExecOptions) => {
       const asked = readAsked(first, words, options, terminal.environment.MICROAGENT_WORKSPACE);
       const given = readCommand(asked.argv, options);
-      const { attachWorkspace, stateLayout, withOp } = await import("../../index.ts");
-      // A signal is for the command, so nothing but the command ends by it.
-      await withOp("exec", {}, async (op) => {
+      const { attachWorkspace, stateLayout } = await import("../../index.ts");
+      // While the command runs a signal is for it, so nothing but the command ends by it.
+      await interruptibly(terminal, "exec", async (op) => {
         await using workspace = await attachWorkspace(op, stateLayout(options), asked.name);
         const script = await bringScript(op, workspace, asked.script);
         const argv = script === null ? given.argv : [...given.argv, script];
@@ -62,7 +66,7 @@ export function define(command: Command, terminal: Terminal): void {
         } catch (error) {
           await notStarted(terminal, error);
         } finally {
-          if (script !== null) await removeScript(op, workspace, script);
+          if (script !== null) await removeScript(workspace, script);
         }
       });
     });
@@ -164,6 +168,9 @@ async function bringScript(
 }
 
 /** Nobody misses it: the workspace may be gone. */
-async function removeScript(op: Op, workspace: AttachedWorkspace, path: string): Promise<void> {
-  await workspace.agent.remove(op, path, { recursive: false }).catch(() => {});
+async function removeScript(workspace: AttachedWorkspace, path: string): Promise<void> {
+  const { withOp } = await import("../../index.ts");
+  const remove = (op: Op) => workspace.agent.remove(op, path, { recursive: false });
+  // The command's own op may be over.
+  await withOp("exec", { timeoutMs: removeMs }, remove).catch(() => {});
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { collectGarbage, stateLayout, withOp } from "../../index.ts";
+import { collectGarbage, stateLayout } from "../../index.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import { jsonText, type Terminal } from "../terminal.ts";
+import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command
@@ -9,7 +10,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option(...stateDirOption)
     .action(async (options: { kept?: boolean; stateDir?: string }) => {
       const layout = stateLayout({ stateDir: options.stateDir });
-      const report = await withOp("gc", {}, (op) =>
+      const report = await withProgress(terminal, "gc", (op) =>
         collectGarbage(op, layout, { kept: options.kept === true }),
       );
       if (terminal.json) {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { jsonText, type Terminal } from "../terminal.ts";
+import { withProgress } from "../with-progress.ts";
 
 interface PageOptions {
   readonly html?: boolean;
@@ -23,11 +24,13 @@ export function define(command: Command, terminal: Terminal): void {
       }
       const engine = await import("../../index.ts");
       if (options.html !== true) {
-        const merged = await engine.withOp("report", {}, (op) => engine.mergeReports(op, [dir]));
+        const merged = await withProgress(terminal, "report", (op) =>
+          engine.mergeReports(op, [dir]),
+        );
         await terminal.writeOut(terminal.json ? jsonText(merged) : merged.markdown);
         return;
       }
-      const page = await engine.withOp("report", {}, (op) => engine.renderReportPage(op, dir));
+      const page = await withProgress(terminal, "report", (op) => engine.renderReportPage(op, dir));
       const out = options.out ?? pageBeside(dir);
       await engine.writeReport(out, page);
       const bytes = Buffer.byteLength(page);
@@ -44,7 +47,7 @@ export function define(command: Command, terminal: Terminal): void {
     .option("--junit <file>", "Write a JUnit XML file")
     .action(async (dirs: string[], options: MergeOptions) => {
       const engine = await import("../../index.ts");
-      const merged = await engine.withOp("report", {}, (op) => engine.mergeReports(op, dirs));
+      const merged = await withProgress(terminal, "report", (op) => engine.mergeReports(op, dirs));
       if (options.summary !== undefined) await engine.writeReport(options.summary, merged.markdown);
       if (options.junit !== undefined) await engine.writeReport(options.junit, merged.junit);
       await terminal.writeOut(terminal.json ? jsonText(merged) : merged.markdown);

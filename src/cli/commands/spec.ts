@@ -4,6 +4,7 @@ import { isMicroagentError } from "../../base/errors.ts";
 import { withoutControls } from "../../base/foreign-text.ts";
 import type { Problem } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
+import { withProgress } from "../with-progress.ts";
 
 export function define(command: Command, terminal: Terminal): void {
   command
@@ -11,9 +12,9 @@ export function define(command: Command, terminal: Terminal): void {
     .description("Check a spec file; every problem is told with its place")
     .argument("<file>", "Spec file (microagent.yaml)")
     .action(async (file: string) => {
-      const { loadSpec, problemsOf, withOp } = await import("../../index.ts");
+      const { loadSpec, problemsOf } = await import("../../index.ts");
       try {
-        const loaded = await withOp("spec", {}, (op) => loadSpec(op, file));
+        const loaded = await withProgress(terminal, "spec", (op) => loadSpec(op, file));
         const kind = loaded.spec.agent === undefined ? "workspace" : "agentfile";
         await terminal.writeOut(
           terminal.json

@@ -1,4 +1,4 @@
-import { withoutControls } from "../../base/foreign-text.ts";
+import { terminalLine } from "../../base/foreign-text.ts";
 import { type Amount, amountText } from "./progress-text.ts";
 
 const labelMax = 28;
@@ -18,7 +18,7 @@ export function barLines(
   const shown = amounts.length > linesMax ? amounts.slice(0, linesMax - 1) : amounts;
   const rows = shown.map((amount) => ({
     amount,
-    label: shortened(withoutControls(amount.label), labelMax),
+    label: shortened(terminalLine(amount.label), labelMax),
     figures: amountText(amount),
   }));
   const labelWidth = Math.max(0, ...rows.map((row) => row.label.length));

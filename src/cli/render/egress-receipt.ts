@@ -1,4 +1,4 @@
-import { withoutControls } from "../../base/foreign-text.ts";
+import { terminalLine } from "../../base/foreign-text.ts";
 import type { AllowSuggestion, AuditReceipt, DispatchResult } from "../../index.ts";
 
 /** Hosts beyond this many are counted, not listed. */
@@ -36,7 +36,7 @@ export function egressReceipt(
       lines.push(`or: ${flags}`);
     }
   }
-  return lines.map(withoutControls);
+  return lines.map((line) => terminalLine(line));
 }
 
 /** Tokens, as the servers of swapped credentials counted them. */

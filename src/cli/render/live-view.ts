@@ -1,4 +1,4 @@
-import { withoutControls } from "../../base/foreign-text.ts";
+import { terminalLine } from "../../base/foreign-text.ts";
 import { type Progress, realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
@@ -61,9 +61,9 @@ export function liveView(terminal: Terminal): ProgressView {
   const listener = (event: Progress) => {
     switch (event.kind) {
       case "note":
-        return keep(withoutControls(event.text));
+        return keep(terminalLine(event.text));
       case "warning":
-        return keep(`warning: ${withoutControls(event.text)}`);
+        return keep(`warning: ${terminalLine(event.text)}`);
       case "amount": {
         const key = `${event.path} ${event.label}`;
         if (event.total !== null && event.done >= event.total) amounts.delete(key);

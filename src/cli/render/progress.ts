@@ -1,4 +1,4 @@
-import { withoutControls } from "../../base/foreign-text.ts";
+import { terminalLine } from "../../base/foreign-text.ts";
 import { realClock } from "../../base/op.ts";
 import { durationText } from "../../base/quantity.ts";
 import type { Terminal } from "../terminal.ts";
@@ -23,8 +23,8 @@ function plainView(terminal: Terminal): ProgressView {
     clear: () => {},
     outputComes: () => {},
     listener(event) {
-      if (event.kind === "note") say(withoutControls(event.text));
-      else if (event.kind === "warning") say(`warning: ${withoutControls(event.text)}`);
+      if (event.kind === "note") say(terminalLine(event.text));
+      else if (event.kind === "warning") say(`warning: ${terminalLine(event.text)}`);
       else if (event.kind === "step-end" && isWorthALine(event)) {
         say(
           `${stepName(event.path)} ${event.failed ? "failed after" : "took"} ${durationText(event.ms)}`,
@@ -35,7 +35,7 @@ function plainView(terminal: Terminal): ProgressView {
         if (last === undefined) lastShown.set(event.path + event.label, now);
         else if (now - last >= plainIntervalMs) {
           lastShown.set(event.path + event.label, now);
-          say(`${event.label}: ${amountText(event)}`);
+          say(`${terminalLine(event.label)}: ${amountText(event)}`);
         }
       }
     },

@@ -1,11 +1,9 @@
-import { withoutControls } from "../../base/foreign-text.ts";
+import { terminalLine } from "../../base/foreign-text.ts";
 import { bytesText, durationText } from "../../base/quantity.ts";
 import type { DispatchResult } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
+import { firstLines } from "./first-lines.ts";
 import { templateLine } from "./template-line.ts";
-
-/** Artifacts beyond this many are counted, not listed. */
-const listedMax = 20;
 
 /** What a run leaves on stderr: how it ended, where it ran, what came out. */
 export function receiptText(
@@ -13,8 +11,8 @@ export function receiptText(
   terminal: Terminal,
   egress: readonly string[],
 ): string {
-  const dim = (text: string) =>
-    terminal.color ? `\u001b[2m${withoutControls(text)}\u001b[22m` : withoutControls(text);
+  const line = (text: string) => terminalLine(text);
+  const dim = (text: string) => (terminal.color ? `\u001b[2m${line(text)}\u001b[22m` : line(text));
   const lines: string[] = [];
   const boot = result.boot;
   if (boot !== null) {
@@ -29,13 +27,13 @@ export function receiptText(
     const template = templateLine(result);
     if (template !== null) lines.push(dim(template));
     if (boot.attempts > 1)
-      lines.push(`warning: the first boot was started over: ${boot.retryReason}`);
+      lines.push(line(`warning: the first boot was started over: ${boot.retryReason}`));
   }
   const end = result.termination;
   if (end.kind === "timed_out") {
     lines.push(`timed out after ${durationText(end.timeoutMs)} (raise it with --timeout)`);
   } else if (end.kind === "signaled") {
-    lines.push(`ended by ${end.signal}`);
+    lines.push(line(`ended by ${end.signal}`));
   } else if (end.kind === "interrupted") {
     lines.push(`interrupted by ${end.signal ?? "the caller"}`);
   }
@@ -43,34 +41,44 @@ export function receiptText(
     lines.push("the guest ran out of memory (raise it with --memory)");
   }
   lines.push(...egress);
-  lines.push(...outputLines(result).map(withoutControls));
-  if (result.keptAt !== null) lines.push(`workspace kept at ${result.keptAt}`);
-  return lines.map((line) => `${line}\n`).join("");
+  lines.push(...outputLines(result).map(line));
+  if (result.keptAt !== null) lines.push(line(`workspace kept at ${result.keptAt}`));
+  return lines.map((each) => `${each}\n`).join("");
 }
 
 function outputLines(result: DispatchResult): string[] {
-  const { artifacts, omissions, missing, incomplete } = result.outputs;
+  const { artifacts, omissions, omissionCount, missing, incomplete } = result.outputs;
+  const add = (list: readonly string[], count: number, rest: (hidden: number) => string) => {
+    lines.push(...firstLines(list, count, rest));
+  };
   const lines: string[] = [];
   if (artifacts.length > 0) {
     lines.push(`outputs in ${result.outputDir}:`);
-    for (const artifact of artifacts.slice(0, listedMax)) {
-      lines.push(`  ${artifact.path}  ${bytesText(artifact.sizeBytes)}`);
-    }
-    if (artifacts.length > listedMax) {
-      lines.push(`  and ${artifacts.length - listedMax} more, see manifest.json there`);
-    }
+    add(
+      artifacts.map(({ path, sizeBytes }) => `  ${path}  ${bytesText(sizeBytes)}`),
+      artifacts.length,
+      (hidden) => `  and ${hidden} more, see manifest.json there`,
+    );
   }
-  for (const name of missing) {
-    lines.push(`warning: output "${name}" does not exist in the guest`);
-  }
-  for (const entry of incomplete) {
-    lines.push(`warning: output "${entry.output}" is not complete: ${entry.error.message}`);
-  }
-  if (omissions.length > 0) {
-    lines.push(`warning: ${omissions.length} entries were left out, see manifest.json:`);
-    for (const omission of omissions.slice(0, 5)) {
-      lines.push(`  ${omission.guestPath}: ${omission.reason}`);
-    }
+  add(
+    missing.map((name) => `warning: output "${name}" does not exist in the guest`),
+    missing.length,
+    (hidden) => `warning: ${hidden} more outputs do not exist in the guest`,
+  );
+  add(
+    incomplete.map(
+      ({ output, error }) => `warning: output "${output}" is not complete: ${error.message}`,
+    ),
+    incomplete.length,
+    (hidden) => `warning: ${hidden} more outputs are not complete`,
+  );
+  if (omissionCount > 0) {
+    lines.push(`warning: ${omissionCount} entries were left out, see manifest.json:`);
+    add(
+      omissions.map(({ guestPath, reason }) => `  ${guestPath}: ${reason}`),
+      omissionCount,
+      (hidden) => `  and ${hidden} more`,
+    );
   }
   return lines;
 }

@@ -1,3 +1,4 @@
+import { terminalLine } from "../../base/foreign-text.ts";
 import type { inspectWorkspace, NetworkRecord } from "../../index.ts";
 
 type WorkspaceStatus = Awaited<ReturnType<typeof inspectWorkspace>>;
@@ -70,5 +71,5 @@ export function statusText(status: Readonly<Record<string, unknown>>): string {
     ...(snapshots.length === 0 ? [] : [`snapshots: ${snapshots.join(", ")}`]),
     `directory: ${path}`,
   ];
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.map((line) => `${terminalLine(line)}\n`).join("");
 }

@@ -7,7 +7,7 @@ import { unsupportedError } from "../../spec/unsupported.ts";
 import type { DispatchHooks, DispatchResult, Interruption } from "../dispatch.ts";
 import type { Engine } from "../engine.ts";
 import { checkHostRoom } from "../host-room.ts";
-import { planBeside, type RunExtras } from "../run-plan.ts";
+import { planBeside, type RunExtras, tellNotes } from "../run-plan.ts";
 import { removeHome, reserveWorkspace } from "./create.ts";
 import { MessageStream } from "./message-stream.ts";
 import { type HolderWord, parseWord } from "./order.ts";
@@ -29,7 +29,7 @@ export async function runAndKeep(
   const refusal = unsupportedError(plan);
   if (refusal !== null) throw refusal;
   checkHostRoom(plan);
-  for (const text of plan.notes) hooks.onProgress?.({ kind: "note", path: "dispatch", text });
+  tellNotes(plan, hooks);
   const { op, end } = startOp("dispatch", {});
   try {
     const name = await reserve(op, engine, plan, extras.ttlSeconds);

@@ -3,8 +3,9 @@ import { lstat, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { type TreeManifest, writeHostTree } from "../../../src/agent/host-tree.ts";
+import { TreeBudget, type TreeManifest, writeHostTree } from "../../../src/agent/host-tree.ts";
 import { type EntryType, type TreeItem, treeEntry } from "../../../src/agent/tree.ts";
+import type { TreeCapacity } from "../../../src/agent/tree-budget.ts";
 import { MicroagentError } from "../../../src/base/errors.ts";
 import { startOp, withOp } from "../../../src/base/op.ts";
 import { checkProperty } from "../channel/sessions.ts";
@@ -24,12 +25,12 @@ const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).
 async function write(
   items: readonly TreeItem[],
   dest: string,
-  caps?: { entriesMax: number; bytesMax: number },
+  caps?: Partial<TreeCapacity>,
 ): Promise<TreeManifest> {
   return await withOp("test", { timeoutMs: 20_000 }, async (op) =>
     caps === undefined
       ? await writeHostTree(op, itemsOf(...items), dest)
-      : await writeHostTree(op, itemsOf(...items), dest, caps),
+      : await writeHostTree(op, itemsOf(...items), dest, new TreeBudget(caps)),
   );
 }
 
@@ -52,6 +53,7 @@ test("files and directories arrive with their content, digest and mode", async (
       ],
       directories: 2,
       skipped: [],
+      skippedCount: 0,
       bytes: 5,
       failure: null,
     });

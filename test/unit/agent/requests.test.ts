@@ -94,6 +94,10 @@ const asks: readonly [string, (op: Op, agent: Agent) => Promise<unknown>][] = [
     (op, agent) => agent.put(op, "/app", itemsOf(), { parents: true, owner: { uid: 0, gid: 5 } }),
   ],
   ["get", (op, agent) => agent.get(op, "/out", { maxEntries: 5, maxBytes: 0 })],
+  [
+    "get with a bound on names",
+    (op, agent) => agent.get(op, "/out", { maxEntries: 5, maxBytes: 0, maxNameBytes: 4096 }),
+  ],
   ["stat", (op, agent) => agent.stat(op, "/etc/passwd")],
   ["readdir", (op, agent) => agent.readdir(op, "/etc")],
   ["poweroff", (op, agent) => agent.powerOff(op, 0)],
