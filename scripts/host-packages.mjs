@@ -65,6 +65,11 @@ export const testPieces = [
     use: "a client of the credential swap",
   },
   { package: "python3", program: "python3", use: "a client of the credential swap" },
+  { package: "nginx-light", program: "nginx", use: "reads what the egress gate lets pass" },
+  { package: "apache2-bin", program: "apache2", use: "reads what the egress gate lets pass" },
+  { package: "haproxy", program: "haproxy", use: "reads what the egress gate lets pass" },
+  { package: "squid", program: "squid", use: "reads what the egress gate lets pass" },
+  { package: "lighttpd", program: "lighttpd", use: "reads what the egress gate lets pass" },
   { package: "zstd", program: "zstd", use: "packs layers of test images" },
   { package: "git", program: "git", use: "lists the files that the repository's laws hold for" },
   { package: "flex", program: "flex", use: "kernel build" },
@@ -105,7 +110,9 @@ export async function installHostPackages(pieces) {
     );
   }
   if (!hasPackageLists()) await apt(prefix, ["update"], byHand);
-  await apt(prefix, ["install", "--yes", "--no-install-recommends", ...names], byHand);
+  await withoutServices(prefix, () =>
+    apt(prefix, ["install", "--yes", "--no-install-recommends", ...names], byHand),
+  );
   const still = missing.filter((piece) => !isThere(piece));
   if (still.length > 0) {
     throw new ScriptFailure(
@@ -153,6 +160,28 @@ function hasPackageLists() {
     return readdirSync("/var/lib/apt/lists").some((name) => /_Packages(\.|$)/.test(name));
   } catch {
     return false;
+  }
+}
+
+/** Where packages look before they start what they brought (invoke-rc.d). */
+const policyFile = "/usr/sbin/policy-rc.d";
+
+/**
+ * Servers are installed for tests that run them on ports of their own: none is started as a service of the host.
+ *
+ * @param {string[]} prefix @param {() => Promise<void>} work
+ */
+async function withoutServices(prefix, work) {
+  if (existsSync(policyFile)) return await work();
+  const asRoot = (/** @type {string} */ script) => {
+    const [file = "", ...rest] = [...prefix, "sh", "-c", script];
+    return run(file, rest, { silent: true });
+  };
+  await asRoot(`printf '#!/bin/sh\\nexit 101\\n' > ${policyFile} && chmod 755 ${policyFile}`);
+  try {
+    await work();
+  } finally {
+    await asRoot(`rm -f ${policyFile}`);
   }
 }
 
