@@ -93,8 +93,11 @@ export async function installHostPackages(pieces) {
   }
   if (missing.length === 0) return "all there";
   const names = missing.map((piece) => piece.package);
-  const update = hasPackageLists() ? "" : "sudo apt-get update && ";
-  const byHand = `${update}sudo apt-get install --no-install-recommends ${names.join(" ")}`;
+  const hasSudo = findProgram("sudo") !== null;
+  const aptGet = hasSudo ? "sudo apt-get" : "apt-get";
+  const update = hasPackageLists() ? "" : `${aptGet} update && `;
+  const install = `${update}${aptGet} install --no-install-recommends ${names.join(" ")}`;
+  const byHand = hasSudo ? install : `as root: ${install}`;
   for (const piece of missing) say(`  missing: ${piece.package} (${piece.use})`);
   if (findProgram("apt-get") === null) {
     throw new ScriptFailure(
@@ -105,7 +108,7 @@ export async function installHostPackages(pieces) {
   const prefix = await rootPrefix();
   if (prefix === null) {
     throw new ScriptFailure(
-      `Installing ${names.join(", ")} needs root, and sudo asks for a password`,
+      `Installing ${names.join(", ")} needs root, and ${hasSudo ? "sudo asks for a password" : "there is no sudo"}`,
       byHand,
     );
   }

@@ -18,6 +18,10 @@ describe("the packages that a failed bootstrap names", () => {
     );
   });
 
+  test("are named for root where there is no sudo", () => {
+    expect(packagesCommand(failed("as root: apt-get install git"))).toBe("apt-get install git");
+  });
+
   test("are those of the last failure", () => {
     const output = failed("sudo apt-get install one") + failed("sudo apt-get install two");
     expect(packagesCommand(output)).toBe("apt-get install two");
