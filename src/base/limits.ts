@@ -296,6 +296,10 @@ export const limits = {
     cpusMax: 64,
     /** Virtual CPUs beyond this many for each of the host's only wait for each other. */
     cpusPerHostCpu: 8,
+    /** How long a run waits for machines of other runs where a control group limits memory. */
+    roomMs: 1_800_000,
+    /** The same for a workspace: those that hold the room may stay for days. */
+    workspaceRoomMs: 5_000,
   },
   mediation: {
     /** Connections of one guest to its mediation target at once. */

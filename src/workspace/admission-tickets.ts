@@ -2,9 +2,10 @@ import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { randomHex } from "../base/ids.ts";
 import { namesIn } from "../host/directory-names.ts";
+import { hostEnvironment } from "../host/environment.ts";
 import { fileError } from "../host/file-error.ts";
 import { monotonicStamp } from "../host/monotonic-stamp.ts";
-import { identityOf, ownIdentity } from "../host/process-identity.ts";
+import { identityOf, ownIdentity, type ProcessIdentity } from "../host/process-identity.ts";
 
 /*
  * A ticket is an empty file whose name says everything: arrival, owner, group, memory, CPUs, state. So it
@@ -32,13 +33,10 @@ export async function openTicket(
   request: { readonly memoryMib: number; readonly cpus: number; readonly group: string },
 ): Promise<OwnTicket> {
   const name = `${monotonicStamp()}-${randomHex(4)}`;
-  const { pid, startTime } = ownIdentity();
+  const { pid } = ownIdentity();
   const { group, memoryMib, cpus } = request;
   const size = `${Math.ceil(memoryMib)}.${Math.ceil(cpus)}`;
-  const path = join(
-    dir,
-    `${name}.${pid}-${startTime.replace(/\W/g, "_")}.${group}.${size}.waiting`,
-  );
+  const path = join(dir, `${name}.${pid}-${ownerToken(ownIdentity())}.${group}.${size}.waiting`);
   try {
     await (await open(path, "wx", 0o600)).close();
   } catch (error) {
@@ -71,14 +69,23 @@ export async function dropTicket(ticket: OwnTicket): Promise<void> {
   await rm(ticket.path, { force: true }).catch(() => {});
 }
 
+const namespaceToken = `_ns${hostEnvironment.pidNamespace ?? ""}`;
+
+function ownerToken({ startTime }: ProcessIdentity): string {
+  return `${startTime.replace(/\W/g, "_")}${namespaceToken}`;
+}
+
 /** Every ticket of a living owner, by arrival. Those of dead ones are removed. */
 export async function listTickets(dir: string): Promise<readonly Ticket[]> {
   const tickets: Ticket[] = [];
   for (const file of (await namesIn(dir)).sort()) {
     const match = form.exec(file);
     if (match === null) continue;
-    const [, name = "", pid, startTime, group = "", memoryMib, cpus, state] = match;
-    if (identityOf(Number(pid))?.startTime.replace(/\W/g, "_") !== startTime) {
+    const [, name = "", pid, owner = "", group = "", memoryMib, cpus, state] = match;
+    // Of another container that shares this directory: its process cannot be seen, and its memory is not ours.
+    if (owner.includes("_ns") && !owner.endsWith(namespaceToken)) continue;
+    const living = identityOf(Number(pid));
+    if (living === null || ownerToken(living) !== owner) {
       await rm(join(dir, file), { force: true }).catch(() => {});
       continue;
     }

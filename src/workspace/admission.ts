@@ -140,7 +140,7 @@ async function noRoom(
   const text = await holders(dir, request, budget);
   return new MicroagentError("timeout", `No room for another machine after ${seconds} s: ${text}`, {
     step: op.path,
-    hint: "Run fewer tests at once, ask for less memory, or raise the budget",
+    hint: "Run fewer machines at once, ask for less memory, or raise the budget",
     details: { ...request, budget },
   });
 }

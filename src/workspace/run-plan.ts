@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { singleFileTree } from "../agent/tree.ts";
 import { nameBeside } from "../base/ids.ts";
+import { limits } from "../base/limits.ts";
 import { withOp } from "../base/op.ts";
 import { inOneLine } from "../base/progress-line.ts";
 import { fileError } from "../host/file-error.ts";
@@ -21,6 +22,7 @@ import {
 import type { Engine } from "./engine.ts";
 import { collectGarbage } from "./garbage.ts";
 import { checkHostRoom } from "./host-room.ts";
+import { roomWithinLimit } from "./limited-room.ts";
 import type { MediationDeclared } from "./mediation.ts";
 import { networkRequestOf } from "./network-request.ts";
 import { checkOutputDir, outputDirOf, removeStaleOutputs } from "./output-dir.ts";
@@ -56,6 +58,37 @@ export async function runPlanOnce(
     captureFiles(op, plan),
   );
   await checkOutputDir(plan);
+  const room = await withOp(
+    "room",
+    { signal: hooks.signal, onProgress: hooks.onProgress, timeoutMs: limits.machine.roomMs },
+    (op) => roomWithinLimit(op, engine.layout, plan.resources),
+  );
+  let isKept = false;
+  const { onStays } = hooks;
+  const noting: DispatchHooks = {
+    ...hooks,
+    onStays:
+      onStays &&
+      ((workspace) => {
+        isKept = true;
+        onStays(workspace);
+      }),
+  };
+  try {
+    return await runWithRoom(engine, plan, captured, noting, extras);
+  } finally {
+    // The ticket of a machine that stays goes with this process, as the machine does.
+    if (!isKept) await room?.release();
+  }
+}
+
+async function runWithRoom(
+  engine: Engine,
+  plan: RunPlan,
+  captured: CapturedInputs,
+  hooks: DispatchHooks,
+  extras: RunExtras,
+): Promise<DispatchResult> {
   let result = await dispatch(engine, requestOf(plan, captured, extras), hooks);
   if (isNameTaken(result.termination) && plan.provenance.name === "spec") {
     const beside = planBeside(plan);

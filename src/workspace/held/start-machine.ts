@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import type { CleanupStack } from "../../base/cleanup.ts";
 import { MicroagentError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
 import { type BootRequest, boot } from "../boot.ts";
 import type { DispatchRequest } from "../dispatch.ts";
 import type { Engine } from "../engine.ts";
+import { roomWithinLimit } from "../limited-room.ts";
 import { prepare } from "../prepare.ts";
 import type { OutputSink } from "../run-command.ts";
 import { requestOf } from "../run-plan.ts";
@@ -49,6 +51,10 @@ export async function startMachine(
     saveable: true,
     directory: async () => hold.directory(record),
   };
+  const room = await op.step("room", (step) => roomWithinLimit(step, layout, changed), {
+    timeoutMs: limits.machine.workspaceRoomMs,
+  });
+  undo.defer(async () => await room?.release());
   const workspace = await op.step("boot", (step) =>
     order.from === null
       ? bootFromDisk(step, engine, record, changed, undo)
