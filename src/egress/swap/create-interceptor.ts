@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
-import { MicroagentError } from "../../base/errors.ts";
+import { isMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
 import type { AuditEvent } from "../audit-event.ts";
@@ -156,7 +156,11 @@ class TlsInterceptor implements SwapInterceptor {
       guard: (credential) => this.#guard(flow, credential),
       report,
     };
-    const over = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const over = new Promise<void>((resolve) => {
+      socket.once("close", resolve);
+      // Of HTTP/2 that is the end of all: the guest can acknowledge nothing any more.
+      if (socket.alpnProtocol === "h2") flow.client.once("end", resolve);
+    });
     try {
       serveGuest(op, socket, {
         exchange: (request, answer) => forward(op, destination, request, answer),
@@ -208,9 +212,13 @@ function secured(server: Server, client: Duplex): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     server.once("secureConnection", resolve);
     server.once("tlsClientError", reject);
-    client.once("close", () =>
-      reject(new MicroagentError("channel_closed", "The guest closed the connection")),
-    );
+    const closed = () => {
+      const error = new MicroagentError("channel_closed", "The guest closed the connection");
+      reject(error);
+    };
+    client.once("close", closed);
+    // An alert that came with the end is told first.
+    client.once("end", () => setImmediate(() => setImmediate(closed)));
     server.emit("connection", client);
   });
 }
@@ -257,6 +265,7 @@ function eventOf(flow: InterceptedFlow, event: AuditEvent["event"], reason: stri
 }
 
 function reasonOf(error: unknown): string {
+  if (isMicroagentError(error)) return "the guest closed the connection";
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return code ?? "unknown reason";
 }

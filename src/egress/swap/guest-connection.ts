@@ -38,7 +38,8 @@ function serveH1(op: Op, socket: TLSSocket, handlers: GuestHandlers): void {
   const answerTo = (message: IncomingMessage, response: ServerResponse) => {
     idle.began();
     response.once("close", () => idle.ended());
-    handlers.exchange(guestRequestH1(message), new GuestAnswerH1(message, response));
+    const onEarly = () => lingerOn(op, socket);
+    handlers.exchange(guestRequestH1(message), new GuestAnswerH1(message, response, onEarly));
   };
   server.on("request", answerTo);
   // The expectation goes to the upstream, whose 100 comes back.
@@ -62,6 +63,20 @@ function serveH1(op: Op, socket: TLSSocket, handlers: GuestHandlers): void {
   });
   socket.once("close", () => idle.close());
   server.emit("connection", socket);
+}
+
+/**
+ * Has a connection closed only when its client has: closing it while there is something unread resets it, and the
+ * client loses the answer. Node closes by this method after the last answer.
+ */
+function lingerOn(op: Op, socket: TLSSocket): void {
+  socket.destroySoon = () => {
+    socket.end();
+    socket.once(
+      "close",
+      op.clock.after(limits.swap.lingerMs, () => socket.destroy()),
+    );
+  };
 }
 
 function serveH2(op: Op, socket: TLSSocket, handlers: GuestHandlers): void {
@@ -91,7 +106,7 @@ function serveH2(op: Op, socket: TLSSocket, handlers: GuestHandlers): void {
     // Whoever waits for it hears of its end as well.
     stream.on("error", () => {});
     const request = guestRequestH2(stream, headers, raw);
-    handlers.exchange(request, new GuestAnswerH2(stream, request));
+    handlers.exchange(request, new GuestAnswerH2(op, stream, request));
   };
   // The type of the event leaves out the last parameter.
   session.on("stream", onStream as Parameters<typeof session.on>[1]);

@@ -21,9 +21,12 @@ export function guestRequestH1(message: IncomingMessage): GuestRequest {
 export class GuestAnswerH1 implements GuestAnswer {
   readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #onEarly: () => void;
 
-  constructor(message: IncomingMessage, response: ServerResponse) {
+  /** `onEarly` is called for an answer that begins before the request has been read to its end. */
+  constructor(message: IncomingMessage, response: ServerResponse, onEarly: () => void = () => {}) {
     this.#message = message;
+    this.#onEarly = onEarly;
     this.#response = response;
     response.sendDate = false;
     // Whoever writes hears of the end by it being closed.
@@ -43,7 +46,10 @@ export class GuestAnswerH1 implements GuestAnswer {
 
   begin(status: number, fields: readonly Field[]): Writable {
     // Whether the rest of the body still comes is not known, so nothing may follow on this connection.
-    if (!this.#message.complete) this.#response.shouldKeepAlive = false;
+    if (!this.#message.complete) {
+      this.#response.shouldKeepAlive = false;
+      this.#onEarly();
+    }
     this.#response.writeHead(status, flat(fields));
     this.#response.flushHeaders();
     return this.#response;

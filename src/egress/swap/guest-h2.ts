@@ -1,5 +1,7 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Writable } from "node:stream";
+import { limits } from "../../base/limits.ts";
+import type { Op } from "../../base/op.ts";
 import type { GuestAnswer, GuestRequest } from "./exchange.ts";
 import { type Field, fieldsOf, fieldsOfObject, objectOf, valuesOf } from "./fields.ts";
 
@@ -32,10 +34,16 @@ export class GuestAnswerH2 implements GuestAnswer {
   readonly #expected: boolean;
   #trailers: readonly Field[] = [];
 
-  constructor(stream: ServerHttp2Stream, request: GuestRequest) {
+  constructor(op: Op, stream: ServerHttp2Stream, request: GuestRequest) {
     this.#stream = stream;
     this.#expected = valuesOf(request.fields, "expect").length > 0;
     stream.on("wantTrailers", () => stream.sendTrailers(objectOf(this.#trailers)));
+    // A client that still sends is cut off gently, and late: many do not read the answer of a stream that was reset.
+    stream.once("finish", () => {
+      if (stream.readableEnded || stream.destroyed) return;
+      const close = () => stream.close(constants.NGHTTP2_NO_ERROR);
+      stream.once("close", op.clock.after(limits.swap.lingerMs, close));
+    });
   }
 
   get begun(): boolean {

@@ -73,7 +73,12 @@ export function guestTrust(request: GuestTrustRequest): GuestTrust {
       CURL_CA_BUNDLE: combined,
       REQUESTS_CA_BUNDLE: combined,
       GIT_SSL_CAINFO: combined,
+      PIP_CERT: combined,
+      AWS_CA_BUNDLE: combined,
+      CARGO_HTTP_CAINFO: combined,
+      GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: combined,
       NODE_EXTRA_CA_CERTS: own,
+      DENO_CERT: own,
       ...(java
         ? {
             JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${javaStore} -Djavax.net.ssl.trustStoreType=PKCS12`,

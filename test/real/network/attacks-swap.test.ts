@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type TLSSocket } from "node:tls";
+import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { randomHex } from "../../../src/base/ids.ts";
 import { realClock, withOp } from "../../../src/base/op.ts";
@@ -41,6 +42,66 @@ let vault: VaultStandIn;
 let attacks: AttackBench;
 let guest: AttackedGuest;
 
+/** The forms in which servers send back what they were sent. */
+const forms: Readonly<Record<string, (key: string) => string>> = {
+  base64: (key) => Buffer.from(key).toString("base64"),
+  "base64, one byte later": (key) => Buffer.from(`:${key}`).toString("base64"),
+  "base64, two bytes later": (key) => Buffer.from(`u:${key}`).toString("base64"),
+  base64url: (key) => Buffer.from(`user:${key}`).toString("base64url"),
+  hex: (key) => Buffer.from(key).toString("hex"),
+  percent: (key) => [...key].map((one) => `%${one.charCodeAt(0).toString(16)}`).join(""),
+  JSON: (key) => [...key].map((one) => `\\u00${one.charCodeAt(0).toString(16)}`).join(""),
+  HTML: (key) => [...key].map((one) => `&#${one.charCodeAt(0)};`).join(""),
+  "upper case": (key) => key.toUpperCase(),
+  numbers: (key) => JSON.stringify([...Buffer.from(key)]),
+};
+
+interface OddAnswer {
+  readonly bytes: Buffer;
+  /** The server closes after it. */
+  readonly isLast: boolean;
+}
+
+function oddAnswer(said: string, key: string): OddAnswer | null {
+  const path = /^GET (\S+)/.exec(said)?.[1];
+  const whole = (head: string, body: Buffer) => ({
+    bytes: Buffer.concat([
+      Buffer.from(`HTTP/1.1 ${head}\r\nContent-Length: ${body.length}\r\n\r\n`),
+      body,
+    ]),
+    isLast: true,
+  });
+  switch (path) {
+    case "/gzip":
+      return whole("200 OK\r\nContent-Encoding: gzip", gzipSync(`seen ${key}`));
+    case "/compress":
+      return whole("200 OK\r\nContent-Encoding: compress", Buffer.from("??"));
+    case "/forms":
+      return whole(
+        `200 ${key}`,
+        Buffer.from(
+          Object.values(forms)
+            .map((form) => form(key))
+            .join("\n"),
+        ),
+      );
+    case "/trailer":
+      return {
+        bytes: Buffer.from(
+          `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nseen\r\n0\r\nX-After: ${key}\r\n\r\n`,
+        ),
+        isLast: true,
+      };
+    case "/refused":
+      return {
+        bytes: Buffer.from("HTTP/1.1 401 Refused\r\nContent-Length: 0\r\n\r\n"),
+        isLast: false,
+      };
+    default:
+      return null;
+  }
+}
+
 /** Answers each request head it sees; what is asked of /echo comes back with everything it came with. */
 async function startUpstream(name: string, authority: WorkspaceAuthority): Promise<Heard> {
   const sockets = new Set<TLSSocket>();
@@ -55,8 +116,11 @@ async function startUpstream(name: string, authority: WorkspaceAuthority): Promi
       socket.on("data", (bytes: Buffer) => {
         const said = bytes.toString("latin1");
         heard.text += said;
-        const body = said.includes("GET /echo") ? said : "fine";
         const key = /x-api-key: (\S+)/i.exec(said)?.[1] ?? "none";
+        const odd = oddAnswer(said, key);
+        if (odd !== null)
+          return void (odd.isLast ? socket.end(odd.bytes) : socket.write(odd.bytes));
+        const body = said.includes("GET /echo") ? said : "fine";
         const lines = [`Content-Length: ${body.length}`, `X-Seen: ${key}`, "Connection: close"];
         socket.end(`HTTP/1.1 200 OK\r\n${lines.join("\r\n")}\r\n\r\n${body}`);
       });
@@ -138,7 +202,10 @@ async function addressOf(name: string): Promise<string> {
 /** Says something to a host inside TLS for a name; what the guest hears is checked for keys. */
 async function say(host: string, name: string, text: string): Promise<string> {
   const said = await guest.attack("tls", `${await addressOf(host)}:443`, name, text);
-  for (const key of all) expect(said).not.toContain(key);
+  for (const key of all) {
+    expect(said).not.toContain(key);
+    for (const form of Object.values(forms)) expect(said).not.toContain(form(key).slice(1, -4));
+  }
   return said;
 }
 
@@ -155,6 +222,38 @@ test("the key is put in by the host, and comes back to the guest as stars", asyn
     { event: "egress_swap", host: alpha },
     { event: "egress_swap_error", host: alpha, signal: "credential-echo" },
   );
+});
+
+test("an answer of any kind and in any form brings stars", async () => {
+  const upgrading = (path: string) =>
+    `GET ${path} HTTP/1.1\\r\\nHost: ${alpha}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n`;
+  for (const request of [get(alpha, "/gzip"), upgrading("/gzip")]) {
+    expect(await say(alpha, alpha, request)).toMatch(/seen \*+/);
+  }
+  for (const request of [get(alpha, "/compress"), upgrading("/compress")]) {
+    const refused = { event: "egress_deny", host: alpha, signal: "denied" } as const;
+    expect(await guest.auditing(refused, () => say(alpha, alpha, request))).toContain(" 502 ");
+  }
+  const said = await say(alpha, alpha, get(alpha, "/forms"));
+  const lines = said.split("\n").filter((line) => line.includes("*****"));
+  expect(lines).toHaveLength(Object.keys(forms).length);
+  expect(await say(alpha, alpha, get(alpha, "/trailer"))).toContain("seen");
+});
+
+test("seventy refusals ask a key's place a few times only, and push nothing out of the search", async () => {
+  const asked = vault.asked.length;
+  vault.behave("well");
+  expect(await say(alpha, alpha, get(alpha))).toContain("200 OK");
+  const refused = `GET /refused HTTP/1.1\\r\\nHost: ${vaulted}\\r\\n\\r\\n`;
+  const limited = { event: "egress_swap", host: vaulted } as const;
+  const requests = `${refused.repeat(70)}${get(vaulted)}`;
+  const said = await guest.auditing(limited, () => say(vaulted, vaulted, requests));
+  expect(said.split(" 401 ").length - 1).toBe(70);
+  expect(vault.asked.length - asked).toBeLessThanOrEqual(10);
+  const audit = await guest.audit();
+  expect(audit.some(({ reason }) => reason.includes("limited"))).toBe(true);
+  const echoed = await say(alpha, alpha, get(alpha, "/echo"));
+  expect(echoed).toMatch(/x-seen: \*+/i);
 });
 
 test("the key of another host cannot be asked for", async () => {

@@ -60,6 +60,11 @@ test("the variables that programs look at, and a placeholder for the key", () =>
     CURL_CA_BUNDLE: combined,
     REQUESTS_CA_BUNDLE: combined,
     GIT_SSL_CAINFO: combined,
+    PIP_CERT: combined,
+    AWS_CA_BUNDLE: combined,
+    CARGO_HTTP_CAINFO: combined,
+    GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: combined,
+    DENO_CERT: "/etc/microagent/egress-ca.pem",
     NODE_EXTRA_CA_CERTS: "/etc/microagent/egress-ca.pem",
     OPENAI_API_KEY: placeholderKey,
   });
