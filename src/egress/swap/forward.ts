@@ -80,6 +80,10 @@ export function refusalOf(error: unknown): Refusal {
     return new Refusal(502, error.message, null);
   }
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code?.startsWith("HPE_") === true) {
+    const what = `cannot be read (${code})`;
+    return new Refusal(502, `The answer ${what}`, `unreadable-answer: ${what}`);
+  }
   return code !== undefined && malformed.has(code)
     ? new Refusal(400, "The request is malformed", "malformed-request")
     : new Refusal(502, "The server broke off the exchange", "upstream-broke-off");

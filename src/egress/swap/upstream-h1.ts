@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type {
@@ -10,8 +10,9 @@ import type {
   UpstreamRequest,
 } from "./exchange.ts";
 import { type Field, fieldsOf, flat, pairs } from "./fields.ts";
+import { LenientHeads } from "./lenient-heads.ts";
 
-type Connect = () => Promise<Duplex>;
+type Connect = () => Promise<TLSSocket>;
 
 /** Keeps the connections of one guest connection open between its requests. */
 export class UpstreamH1 {
@@ -30,7 +31,7 @@ export class UpstreamH1 {
       done,
     ) => {
       connect().then(
-        (socket) => done?.(null, socket as Socket),
+        (socket) => done?.(null, new LenientHeads(socket) as unknown as Socket),
         (error: Error) => done?.(error, undefined as never),
       );
       return undefined as never;
@@ -91,6 +92,9 @@ export class UpstreamH1 {
       headers: flat(fields),
       maxHeaderSize: limits.swap.headBytesMax,
       insecureHTTPParser: false,
+    });
+    sent.once("socket", (socket: unknown) => {
+      if (socket instanceof LenientHeads) socket.expectHead();
     });
     if (request.hasBody) sent.flushHeaders();
     else sent.end();

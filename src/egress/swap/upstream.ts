@@ -93,7 +93,7 @@ export class Upstream {
     }
   }
 
-  async #connectH1(): Promise<Duplex> {
+  async #connectH1(): Promise<TLSSocket> {
     const spare = this.#spare;
     this.#spare = null;
     if (spare !== null && !spare.destroyed) return spare;
