@@ -14,14 +14,14 @@ import type { Termination } from "./termination.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Outputs of a run that ended by itself, or of a guest that has stopped keeping to its bounds. */
-const collectBound = { timeoutMs: limits.outputs.collectMs, interruptedMs: 2_900 };
-const overrunCollectBound = { timeoutMs: 30_000, interruptedMs: 2_900 };
+const collectBound = { timeoutMs: limits.outputs.collectMs, interruptedMs: 2_000, leastMs: 1_000 };
+const overrunCollectBound = { timeoutMs: 30_000, interruptedMs: 2_000, leastMs: 1_000 };
 /** The rest of a template, when the run's command is over before it is written. */
-const templateBound = { timeoutMs: 20_000, interruptedMs: 1_400 };
+const templateBound = { timeoutMs: 20_000, interruptedMs: 1_400, leastMs: 100 };
 /** What is left of a guest's connections when it is cut off. */
-const disconnectBound = { timeoutMs: 5_000, interruptedMs: 3_200 };
+const disconnectBound = { timeoutMs: 5_000, interruptedMs: 2_600, leastMs: 200 };
 /** The end of the machine, which is stopped at last whatever it does. */
-const tearDownBound = { timeoutMs: 60_000, interruptedMs: 4_200 };
+const tearDownBound = { timeoutMs: 60_000, interruptedMs: 4_300, leastMs: 500 };
 /** A boot that was broken off gets this long to give back what it had taken. */
 const bootUndoMs = 4_000;
 /** Power-off of an interrupted run that is kept. */

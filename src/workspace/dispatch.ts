@@ -3,15 +3,7 @@ import { isTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, type ProgressListener, realClock, startOp } from "../base/op.ts";
 import { stopSignalOf } from "../base/signals.ts";
-import {
-  bootUndone,
-  canStay,
-  collectAfter,
-  type EndingRun,
-  sumUp,
-  tearDown,
-  templateAfter,
-} from "./after-run.ts";
+import { bootUndone, canStay, collectAfter, sumUp, tearDown, templateAfter } from "./after-run.ts";
 import type { MediationReport } from "./attachments.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 import type { BootRequest } from "./boot.ts";
@@ -166,7 +158,7 @@ export async function dispatch(
         await windDown(after.op.clock, run.command, signal);
       }
       template = await templateAfter(after.op, start, interrupt);
-      const ending: EndingRun = { workspace, request, interrupt };
+      const ending = { workspace, request, interrupt };
       outputs = await collectAfter(after.op, ending, run.termination, run.overran);
       const { onStays } = hooks;
       const mayStay = () => canStay(terminationNow(run.termination, hooks.signal));

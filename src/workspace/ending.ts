@@ -6,10 +6,12 @@ export interface EndingBound {
   readonly timeoutMs: number;
   /** When it has to be over where the run was interrupted, from that moment on. */
   readonly interruptedMs: number;
+  /** What it gets however late it begins. */
+  readonly leastMs: number;
 }
 
-/** What a part gets however late it begins, and what work gets that was aborted, to return what it has. */
-const leastMs = 200;
+/** What work gets that was aborted, to return what it has. */
+const settleMs = 200;
 
 /** The caller's wish for the end of a run, and when it came. */
 export class Interrupt {
@@ -35,7 +37,7 @@ export class Interrupt {
     const forget = this.#whenItComes(() => {
       const left = this.#at + bound.interruptedMs - this.#clock.monotonic();
       const abort = () => patience.abort(this.#signal?.reason);
-      cancel = this.#clock.after(Math.max(leastMs, left), abort);
+      cancel = this.#clock.after(Math.max(bound.leastMs, left), abort);
     });
     const { clock, path } = op;
     const own = startOp(path, { timeoutMs: bound.timeoutMs, signal: patience.signal, clock });
@@ -43,7 +45,7 @@ export class Interrupt {
     try {
       return await own.op.race(working);
     } catch (error) {
-      const late = own.op.signal.aborted ? await settledWithin(clock, working, leastMs) : null;
+      const late = own.op.signal.aborted ? await settledWithin(clock, working, settleMs) : null;
       if (late !== null) return late;
       throw error;
     } finally {

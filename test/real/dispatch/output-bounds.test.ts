@@ -6,7 +6,7 @@ import { makeBusyboxImage } from "../../fixtures/busybox-image.ts";
 import { runCli, startCli } from "../../fixtures/cli.ts";
 import { openWorkbench, survivors, type Workbench } from "../../fixtures/workbench.ts";
 
-/** As many entries as one run may bring out, with its directory. */
+/** Nearly as many entries as one run may bring out. */
 const linkCount = 99_900;
 
 let bench: Workbench;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   bench = await openWorkbench();
   env = { MICROAGENT_STATE_DIR: bench.stateDir };
   const links = Array.from({ length: linkCount }, (_, at) => ({
-    path: `bomb/${"n".repeat(240)}${at}`,
+    path: `bomb/${"n".repeat(80)}${at}`,
     type: "symlink" as const,
     target: "/etc/passwd",
   }));
@@ -43,14 +43,13 @@ test("a hundred thousand links declared three times are counted, and the record 
   const started = performance.now();
   const run = await runCli(["run", "--image", bomb, ...flags, "--exec", "true"], { env });
   console.info(`The bomb took ${Math.round(performance.now() - started)} ms`);
-  console.info(run.stderr.slice(0, 3000));
   expect(run.code).toBe(0);
   expect(run.stderr.split("\n").filter((line) => line.includes("Links are not")).length).toBe(20);
   const written = await recordIn(outputDir, "result.json");
   expect((written.artifacts_omitted as unknown[]).length).toBe(1_000);
-  expect(written.artifacts_omitted_count).toBeGreaterThan(50_000);
+  expect(written.artifacts_omitted_count).toBeGreaterThan(99_900);
   const incomplete = written.artifacts_incomplete as { error: { code: string } }[];
-  expect(incomplete.map(({ error }) => error.code)).toEqual(Array(3).fill("output_refused"));
+  expect(incomplete.map(({ error }) => error.code)).toEqual(Array(2).fill("output_refused"));
   expect(await recordIn(outputDir, "manifest.json")).toMatchObject({
     omitted_count: written.artifacts_omitted_count,
   });
@@ -84,7 +83,7 @@ test.each([
     const outputs = ["--output", "note=/note", "--output", "large=/large"];
     const flags = ["--size-mib", "2048", "--output-dir", outputDir, ...outputs];
     const exec =
-      "echo kept > /note; dd if=/dev/zero of=/large bs=1M count=1024 2>/dev/null; echo up";
+      "echo kept > /note; dd if=/dev/zero of=/large bs=1M count=400 2>/dev/null; echo up";
     const run = startCli(["run", "--image", bench.image, ...flags, "--exec", exec], { env });
     while (!run.stdout().includes("up")) await sleep(5);
     await sleep(150);

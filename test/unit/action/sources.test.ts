@@ -69,7 +69,7 @@ const forbidden = [
   "/proc/1/environ",
   "/proc/../proc/self/./environ",
   "//proc/self/environ",
-  "/proc/self/root/proc/self/environ",
+  "/proc/self/task/1/environ",
   "/sys/kernel/notes",
   "/dev/stdin",
   "/dev/fd/3",

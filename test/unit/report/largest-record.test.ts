@@ -6,8 +6,9 @@ import { limits } from "../../../src/base/limits.ts";
 import { withOp } from "../../../src/base/op.ts";
 import { readRecordedRun } from "../../../src/report/recorded-run.ts";
 import { Capture } from "../../../src/workspace/capture.ts";
+import { nothingCollected } from "../../../src/workspace/outputs.ts";
 import { resultJson } from "../../../src/workspace/result-json.ts";
-import { sampleResult } from "../action/sample-result.ts";
+import { resultOf } from "../action/sample-result.ts";
 
 /** The largest record is built at this fraction of its size. */
 const scale = 16;
@@ -32,17 +33,17 @@ test("the largest record that a guest can make is one that the report reads", as
     reason: '"'.repeat(2 * outputs.recordedNameCharsMax),
   };
   const text = Capture.of("\u0001".repeat(exec.captureBytesMax / scale), true);
-  const result = {
-    ...sampleResult(),
+  const result = resultOf({
+    startedAt: new Date(),
     stdout: text,
     stderr: text,
     outputs: {
-      ...sampleResult().outputs,
+      ...nothingCollected,
       artifacts: Array(count).fill(artifact),
       omissions: Array(Math.floor(outputs.recordsMax / scale)).fill(omission),
       omissionCount: outputs.filesMax,
     },
-  };
+  });
   const document = `${JSON.stringify(resultJson(result), null, 2)}\n`;
   const whole = Buffer.byteLength(document) * scale;
   expect(whole).toBeLessThan(limits.report.resultBytesMax);
