@@ -86,6 +86,20 @@ test.each(signals)(
   },
 );
 
+test.each([
+  ["wait", "dev"],
+  ["logs", "dev", "--follow"],
+  ["events", "dev", "--follow"],
+  ["exec", "dev", "--", "sleep", "600"],
+  ["--json", "exec", "dev", "--", "sleep", "600"],
+])("%s %s %s waits for no longer than a signal", async (...words) => {
+  for (const [signal, code] of signals) {
+    const begun = performance.now();
+    const isUnderWay = async () => performance.now() - begun > 1_500;
+    expect(await interrupted(words, signal, isUnderWay), signal).toBe(code);
+  }
+});
+
 test.each(signals)("a rootfs that is being built leaves no file after %s", async (signal, code) => {
   const target = join(bench.dir, `root-${signal}`);
   await mkdir(target);
