@@ -4,13 +4,14 @@ import { errnoOf } from "../base/errors.ts";
 
 /**
  * Makes a directory and what is missing above it, level by level; existing ones keep their mode.
- * Fails with the system's own error. Node's recursive `mkdir` is not used, because Node 20 tries for
+ * Returns the levels that were missing, the highest first. Fails with the system's own error. Node's recursive `mkdir` is not used, because Node 20 tries for
  * ever where a directory cannot be made although the one above it is there, as below `/proc`.
  */
-export async function makeDirs(path: string, mode = 0o777): Promise<void> {
+export async function makeDirs(path: string, mode = 0o777): Promise<readonly string[]> {
   const missing: string[] = [];
   for (let at = path; !(await isDirectory(at)); at = dirname(at)) missing.push(at);
-  for (const dir of missing.reverse()) {
+  missing.reverse();
+  for (const dir of missing) {
     try {
       await mkdir(dir, mode);
     } catch (error) {
@@ -18,6 +19,7 @@ export async function makeDirs(path: string, mode = 0o777): Promise<void> {
       if (errnoOf(error) !== "EEXIST" || !(await isDirectory(dir))) throw error;
     }
   }
+  return missing;
 }
 
 /** The directory itself, or the nearest one above it that exists. */

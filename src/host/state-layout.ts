@@ -3,6 +3,7 @@ import { MicroagentError } from "../base/errors.ts";
 import { hostEnvironment } from "./environment.ts";
 import { fileError } from "./file-error.ts";
 import { makeDirs } from "./make-dirs.ts";
+import { checkOwnDirectory } from "./own-directory.ts";
 
 /** Every directory of the product, absolute; none is created by asking for it. */
 export interface StateLayout {
@@ -24,13 +25,16 @@ export interface StateLayout {
 
 /**
  * Where state lives: `stateDir` > `MICROAGENT_STATE_DIR` > `~/.microagent`. `MICROAGENT_CACHE_DIR`
- * moves images, kernels and the cache elsewhere, for a CI cache that survives the state.
+ * moves images, kernels and the cache elsewhere, for a CI cache that survives the state. `invalid_argument` for a
+ * directory that another user could fill.
  */
 export function stateLayout(options: { readonly stateDir?: string | undefined } = {}): StateLayout {
   const named = options.stateDir ?? hostEnvironment.env("MICROAGENT_STATE_DIR");
   const root = named === undefined ? join(hostEnvironment.homeDir, ".microagent") : resolve(named);
   const cacheNamed = hostEnvironment.env("MICROAGENT_CACHE_DIR");
   const cacheRoot = cacheNamed === undefined ? root : resolve(cacheNamed);
+  checkOwnDirectory(root);
+  if (cacheRoot !== root) checkOwnDirectory(cacheRoot);
   return {
     root,
     workspaces: join(root, "workspaces"),
@@ -46,14 +50,20 @@ export function stateLayout(options: { readonly stateDir?: string | undefined } 
   };
 }
 
-/** Makes a directory and its parents with mode 0700; existing ones keep their mode. */
+/**
+ * Makes a directory and its parents with mode 0700; existing ones keep their mode. `invalid_argument` when another user
+ * could fill it, or one of the parents that were missing and that somebody else made meanwhile.
+ */
 export async function ensurePrivateDir(path: string): Promise<void> {
   if (!isAbsolute(path)) {
     throw new MicroagentError("internal", `Directory "${path}" is not absolute`);
   }
+  let missing: readonly string[];
   try {
-    await makeDirs(path, 0o700);
+    missing = await makeDirs(path, 0o700);
   } catch (error) {
     throw fileError(error, `Directory "${path}" cannot be made`);
   }
+  for (const each of missing) checkOwnDirectory(each);
+  if (missing.length === 0) checkOwnDirectory(path);
 }
