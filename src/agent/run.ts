@@ -1,4 +1,5 @@
 import { MicroagentError } from "../base/errors.ts";
+import { GatheredBytes } from "../base/gathered-bytes.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import type { ExecRequest, ExecResult, Execution } from "./exec.ts";
@@ -68,25 +69,17 @@ function limitOf(wanted: number | undefined): number {
 
 class Kept {
   truncated = false;
-  readonly #limitBytes: number;
-  readonly #parts: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #kept: GatheredBytes;
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    this.#kept = new GatheredBytes(limitBytes);
   }
 
   add(data: Uint8Array): void {
-    const room = this.#limitBytes - this.#bytes;
-    if (data.length > room) this.truncated = true;
-    if (room <= 0) return;
-    // A copy, because a view would keep the whole chunk it came in.
-    const part = Buffer.from(data.subarray(0, room));
-    this.#parts.push(part);
-    this.#bytes += part.length;
+    if (!this.#kept.add(data)) this.truncated = true;
   }
 
   bytes(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#kept.bytes();
   }
 }

@@ -135,6 +135,8 @@ export class Session implements StreamOwner, FrameSink {
   }
 
   onHeader(header: FrameHeader): void {
+    // A frame of the same chunk may have ended the session: what stands behind it must not begin anything.
+    if (this.#failure !== null) return;
     switch (header.type) {
       case frameType.data:
       case frameType.windowUpdate:
@@ -287,6 +289,7 @@ export class Session implements StreamOwner, FrameSink {
     this.#link.destroy();
     for (const stream of [...this.#streams.values()]) stream.fail(reason);
     this.#streams.clear();
+    this.#bodyStream = null;
     this.#turns.call();
     for (const answer of this.#pings.values()) answer();
     this.#pings.clear();

@@ -1,13 +1,13 @@
+import { GatheredBytes } from "../base/gathered-bytes.ts";
+
 /** Keeps the first bytes of a stream, up to a cap, and remembers that there were more. */
 export class Capture {
-  readonly #capBytes: number;
-  readonly #chunks: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #kept: GatheredBytes;
   #truncated = false;
   #redact: (text: string) => string = (text) => text;
 
   constructor(capBytes: number) {
-    this.#capBytes = capBytes;
+    this.#kept = new GatheredBytes(capBytes);
   }
 
   /** What was captured elsewhere. */
@@ -20,13 +20,7 @@ export class Capture {
   }
 
   add(data: Uint8Array): void {
-    const room = this.#capBytes - this.#bytes;
-    if (data.length > room) this.#truncated = true;
-    if (room <= 0) return;
-    // A copy: the caller's buffer belongs to the channel.
-    const kept = Uint8Array.prototype.slice.call(data, 0, room);
-    this.#chunks.push(kept);
-    this.#bytes += kept.length;
+    if (!this.#kept.add(data)) this.#truncated = true;
   }
 
   get truncated(): boolean {
@@ -40,6 +34,6 @@ export class Capture {
 
   /** The captured bytes as UTF-8, invalid sequences replaced. */
   text(): string {
-    return this.#redact(Buffer.concat(this.#chunks).toString("utf8"));
+    return this.#redact(this.#kept.bytes().toString("utf8"));
   }
 }

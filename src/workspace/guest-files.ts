@@ -3,6 +3,7 @@ import type { GetOptions } from "../agent/agent.ts";
 import type { TreeEntry } from "../agent/tree.ts";
 import { singleFileTree, treeEntry } from "../agent/tree.ts";
 import { MicroagentError } from "../base/errors.ts";
+import { GatheredBytes } from "../base/gathered-bytes.ts";
 import type { Op } from "../base/op.ts";
 import type { ReachableGuest } from "./reachable-guest.ts";
 
@@ -25,20 +26,19 @@ export async function readGuestFile(
   if (entry.type !== "file") {
     throw new MicroagentError("invalid_argument", `"${path}" is a ${entry.type}, wanted a file`);
   }
-  const parts: Uint8Array[] = [];
+  const content = new GatheredBytes();
   const items = await workspace.get(op, await resolved(op, workspace, path), {
     maxEntries: 1,
     maxBytes: bytesMax,
   });
   for await (const item of items) {
-    // A copy: the buffer belongs to the channel.
-    if (item.kind === "data") parts.push(Uint8Array.prototype.slice.call(item.data));
-    else if (item.kind === "hole") parts.push(new Uint8Array(item.bytes));
+    if (item.kind === "data") content.add(item.data);
+    else if (item.kind === "hole") content.addZeros(item.bytes);
     else if (item.kind === "end" && item.truncated) {
       throw new MicroagentError("output_refused", `"${path}" is larger than ${bytesMax} bytes`);
     }
   }
-  return Buffer.concat(parts);
+  return content.bytes();
 }
 
 const linksMax = 40;

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Agent } from "../agent/agent.ts";
 import { isMicroagentError } from "../base/errors.ts";
+import { GatheredBytes } from "../base/gathered-bytes.ts";
 import type { Op } from "../base/op.ts";
 
 const linksMax = 8;
@@ -30,14 +31,14 @@ async function readOnce(
   path: string,
   bytesMax: number,
 ): Promise<{ readonly text: string; readonly link: string | null } | null> {
-  const parts: Uint8Array[] = [];
+  const content = new GatheredBytes();
   try {
     for await (const item of await agent.get(op, path, { maxEntries: 1, maxBytes: bytesMax })) {
       if (item.kind === "entry") {
         const { type, link } = item.entry;
         if (type === "symlink") return { text: "", link };
         if (type !== "file") return null;
-      } else if (item.kind === "data") parts.push(Uint8Array.from(item.data));
+      } else if (item.kind === "data") content.add(item.data);
       else if (item.kind === "hole" || item.kind === "skip") return null;
       else if (item.kind === "end" && item.truncated) return null;
     }
@@ -45,5 +46,5 @@ async function readOnce(
     if (isMicroagentError(error) && error.code === "guest_file_not_found") return null;
     throw error;
   }
-  return { text: Buffer.concat(parts).toString("utf8"), link: null };
+  return { text: content.bytes().toString("utf8"), link: null };
 }

@@ -1,7 +1,9 @@
+import { duplexPair } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { startOp } from "../../../src/base/op.ts";
 import { encodeHeader, type FrameHeader } from "../../../src/channel/frame.ts";
+import { Session } from "../../../src/channel/session.ts";
 import { checkProperty, chunksOf, dataFrame, inTime, rawGuest, settle } from "./sessions.ts";
 
 const frame = (type: FrameHeader["type"], flags: number, streamId: number, length: number) =>
@@ -49,6 +51,22 @@ test.each([
     expect(sent().subarray(-12)).toEqual(frame(3, 0, 0, 1));
     stream.reset();
   });
+});
+
+test.each([
+  ["its farewell", frame(3, 0, 0, 2)],
+  ["its farewell, byte for byte two times", Buffer.concat([frame(3, 0, 0, 2), frame(3, 0, 0, 2)])],
+])("a guest that opens streams behind %s, in the same write, opens none", async (_what, farewell) => {
+  const [hostLink, link] = duplexPair();
+  for (const each of [hostLink, link]) each.on("error", () => {});
+  link.resume();
+  let opened = 0;
+  const host = new Session(hostLink, "client", { onStream: () => void (opened += 1) });
+  link.write(Buffer.concat([farewell, frame(1, 1, 2, 0), dataFrame(4, Buffer.from("{}"), 1)]));
+  await expect(host.closed).resolves.toMatchObject({ code: "channel_closed" });
+  await settle();
+  expect(opened).toBe(0);
+  expect(host.streamCount).toBe(0);
 });
 
 test("ten thousand stream opens are refused one by one and nothing is kept", async () => {
