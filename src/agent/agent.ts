@@ -233,7 +233,7 @@ export class Agent {
     const caps = { entriesMax: readdirEntriesMax, bytesMax: 0 };
     const base = path.endsWith("/") ? path : `${path}/`;
     const paths: string[] = [];
-    for await (const item of new TreeReader(op, stream, reader, caps, "listing")) {
+    for await (const item of new TreeReader(op, stream, reader, caps, "paths")) {
       if (item.kind !== "entry") continue;
       paths.push(`${base}${item.entry.path}${item.entry.type === "dir" ? "/" : ""}`);
     }

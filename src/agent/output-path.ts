@@ -25,3 +25,8 @@ export function pathRefusal(entry: Pick<TreeEntry, "path" | "pathBytes">): strin
 
 // Format controls too: a right-to-left override makes one name look like another.
 const control = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+
+/** Whether a directory could hold an entry of this name: lists are joined to paths by whoever asked for them. */
+export function isEntryName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
+}

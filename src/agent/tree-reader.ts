@@ -6,6 +6,7 @@ import { printable } from "../channel/printable.ts";
 import type { ChannelStream } from "../channel/stream.ts";
 import { frameKind } from "./frame.ts";
 import type { FrameHead, MessageReader } from "./message-reader.ts";
+import { isEntryName } from "./output-path.ts";
 import type { TreeEntry, TreeItem } from "./tree.ts";
 import { parseTreeEntry } from "./tree-entry.ts";
 
@@ -16,10 +17,10 @@ export interface TreeCaps {
 }
 
 /**
- * A whole tree; a listing, whose entries have no content to be closed; or an upload, after which the
- * stream still has to carry the receiver's answer.
+ * A whole tree; a listing of one directory, or paths below one, whose entries have no content to be closed; or an
+ * upload, after which the stream still has to carry the receiver's answer.
  */
-export type TreeForm = "tree" | "listing" | "upload";
+export type TreeForm = "tree" | "listing" | "paths" | "upload";
 
 const skipSchema = z.object({
   path: z.string().max(limits.outputs.pathBytesMax * 2),
@@ -138,8 +139,23 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
     this.#count();
     const entry = parseTreeEntry(await this.#reader.json(this.#op));
     if (entry === null) throw this.#reader.violate("The guest sent a malformed tree entry");
-    this.#openFile = entry.type === "file" && this.#form !== "listing";
+    this.#checkName(entry.path);
+    this.#openFile = entry.type === "file" && !this.#isList;
     return entry;
+  }
+
+  get #isList(): boolean {
+    return this.#form === "listing" || this.#form === "paths";
+  }
+
+  /** The paths of a tree are judged by whoever writes it; those of a list go to the caller as they are. */
+  #checkName(path: string): void {
+    if (!this.#isList) return;
+    const names = this.#form === "listing" ? [path] : path.split("/");
+    if (names.every(isEntryName)) return;
+    throw this.#reader.violate(
+      `The guest listed "${printable(path, 64)}", which no directory holds`,
+    );
   }
 
   async #hole(head: FrameHead): Promise<TreeItem> {

@@ -64,6 +64,9 @@ const get = async (op: Op, agent: Agent) =>
   await collect(await agent.get(op, "/x", { maxEntries: 3, maxBytes: 10 }));
 const run = async (op: Op, agent: Agent) => await agent.run(op, command("true"));
 const root = ok({ type: "dir" });
+const list = async (op: Op, agent: Agent) => await agent.readdir(op, "/x");
+const changes = async (op: Op, agent: Agent) => await agent.changes(op, "/x", 0);
+const listed = (path: string) => [ok(), entry({ path, type: "file" }), treeEnd];
 
 test.each([
   ["no JSON", [Buffer.from("hello\n")], run, 'sent "hello", wanted a JSON object'],
@@ -115,6 +118,22 @@ test.each([
     get,
     "a skip where",
   ],
+  ...["../../root/.ssh", "a/b", "/etc/passwd", "..", ".", "", "a\0b"].map(
+    (path): [string, Buffer[], typeof list, string] => [
+      `a list with "${path}"`,
+      listed(path),
+      list,
+      "which no directory holds",
+    ],
+  ),
+  ...["a/../../b", "/etc/passwd", "a//b", "a/./b"].map(
+    (path): [string, Buffer[], typeof changes, string] => [
+      `changes in "${path}"`,
+      listed(path),
+      changes,
+      "which no directory holds",
+    ],
+  ),
   ["no end", [root], get, "ended a tree without its end"],
   [
     "more entries than asked for",
