@@ -10,6 +10,8 @@ export interface AuditSummary {
   /** Flows allowed, by name, by address where no name is known. */
   readonly allow_by_host: Readonly<Record<string, number>>;
   readonly deny_by_host: Readonly<Record<string, number>>;
+  /** Why a host was denied the first time where a list has it, and the entry that would allow it. Left out where none was. */
+  readonly deny_reasons?: Readonly<Record<string, string>>;
   /** Entries of an allow list that would let through what was denied, sorted: `host`, `host:port`. At most 1,000. */
   readonly allowable: readonly string[];
   /** What model providers whose credentials are swapped counted; left out where none did. */
@@ -55,6 +57,7 @@ export class AuditCounter {
   readonly #byEvent = new Map<string, number>();
   readonly #allows = new Map<string, number>();
   readonly #denies = new Map<string, number>();
+  readonly #reasons = new Map<string, string>();
   readonly #allowable = new Set<string>();
   readonly #usage = new Map<string, TokenCounts>();
   #decisions = 0;
@@ -68,11 +71,15 @@ export class AuditCounter {
     const entry = allowableBy(record);
     if (entry !== null && this.#allowable.size < hostsMax) this.#allowable.add(entry);
     const table = allowed.has(event) ? this.#allows : this.#denies;
-    // A lookup alone reached nobody.
-    if (event === "egress_dns_allow") return;
+    // A lookup alone reached nobody; a client that is refused QUIC takes TCP.
+    if (event === "egress_dns_allow" || record.signal === "quic-udp443") return;
     const host = record.host === "" ? record.dst : record.host;
     const key = table.has(host) || table.size < hostsMax ? host : otherHosts;
     table.set(key, (table.get(key) ?? 0) + (record.count ?? 1));
+    const isReason = record.allow_with !== undefined && table === this.#denies;
+    if (isReason && key !== otherHosts && !this.#reasons.has(key)) {
+      this.#reasons.set(key, entry === null ? record.reason : `${record.reason}: list ${entry}`);
+    }
   }
 
   get summary(): AuditSummary {
@@ -81,6 +88,7 @@ export class AuditCounter {
       by_event: Object.fromEntries(this.#byEvent),
       allow_by_host: Object.fromEntries(this.#allows),
       deny_by_host: Object.fromEntries(this.#denies),
+      ...(this.#reasons.size === 0 ? {} : { deny_reasons: Object.fromEntries(this.#reasons) }),
       allowable: [...this.#allowable].filter((entry) => !this.#isCovered(entry)).sort(),
       ...(this.#usage.size === 0 ? {} : { usage_by_model: Object.fromEntries(this.#usage) }),
     };

@@ -97,7 +97,8 @@ export function decideFlow(mode: EgressMode, lists: HostLists, to: Destination):
     if (named !== undefined) {
       const verdict = deny(notListed(lists, named), "denied");
       // The address that stands for a mapped host says nothing about what a list could hold.
-      return standIn ? { ...verdict, allowWith: allowEntry(named, port) } : verdict;
+      const isListed = lists.portsOf(named).length > 0;
+      return standIn || isListed ? { ...verdict, allowWith: allowEntry(named, port) } : verdict;
     }
     const text = endpointText(address, port);
     return deny(`${text} is not listed, nor an answer for a listed name`, "direct-ip-no-sni");

@@ -97,7 +97,7 @@ export function writeDnsAnswer(
   bytesMax: number,
 ): Buffer {
   const question = query.question?.bytes ?? new Uint8Array(0);
-  const opt = query.extended ? optRecord() : Buffer.alloc(0);
+  const opt = query.extended ? optRecord(code === dnsCode.refused) : Buffer.alloc(0);
   const parts = records.map(encodeRecord);
   const size = headBytes + question.length + opt.length;
   const whole = size + parts.reduce((sum, part) => sum + part.length, 0);
@@ -157,10 +157,21 @@ function readOptSize(bytes: Uint8Array, at: number): number | null {
   return view.getUint16(at + 1) === optType ? view.getUint16(at + 3) : null;
 }
 
-function optRecord(): Buffer {
-  const record = Buffer.alloc(11);
+/** RFC 8914: what `dig` prints as "EDE: 18 (Prohibited)". */
+const extendedError = 15;
+const prohibited = 18;
+
+/** `refused`: the answer says with an extended error that a policy is the reason. */
+function optRecord(refused: boolean): Buffer {
+  const record = Buffer.alloc(refused ? 17 : 11);
   record.writeUInt16BE(optType, 1);
   record.writeUInt16BE(udpBytesMax, 3);
+  if (refused) {
+    record.writeUInt16BE(6, 9);
+    record.writeUInt16BE(extendedError, 11);
+    record.writeUInt16BE(2, 13);
+    record.writeUInt16BE(prohibited, 15);
+  }
   return record;
 }
 

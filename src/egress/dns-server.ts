@@ -82,8 +82,12 @@ export class DnsServer {
       return { code: dnsCode.noSuchName, records: [] };
     }
     const { mode, lists } = this.#gate;
+    const own = this.#ownAnswer(name, type);
+    if (own !== null) return own;
     const verdict = decideName(mode, lists, name);
     if (!verdict.allowed) {
+      // Programs look for services of a host they may reach (apt does): nobody is asked, and nothing is denied.
+      if (isServiceOf(name, (host) => lists.name(host, null))) return empty;
       this.#deny(name, type, verdict.reason, verdict.signal, asked);
       return refused;
     }
@@ -105,6 +109,16 @@ export class DnsServer {
     if (resolution.kind === "no-data") return empty;
     this.#note(name, resolution.records);
     return { code: dnsCode.ok, records: resolution.records };
+  }
+
+  /** Names of the guest itself are answered here, whatever the policy: null for every other. */
+  #ownAnswer(name: string, type: number): Answer | null {
+    if (name === this.#gate.guestName) return empty;
+    if (!/(^|\.)localhost$/.test(name) && name !== "localhost.localdomain") return null;
+    const text = type === dnsType.a ? "127.0.0.1" : type === dnsType.aaaa ? "::1" : null;
+    const address = text === null ? null : parseAddress(text);
+    if (address === null) return empty;
+    return { code: dnsCode.ok, records: [addressRecord(address, mappedTtl)] };
   }
 
   async #resolve(op: Op, name: string, type: number): Promise<Resolution> {
@@ -177,6 +191,12 @@ export class DnsServer {
     };
     this.#gate.report(event);
   }
+}
+
+/** `_http._tcp.mirror.example`, where the predicate holds for the host below the labels of the service. */
+function isServiceOf(name: string, listed: (host: string) => boolean): boolean {
+  const host = /^(?:_[^.]+\.)+([^_].*)$/.exec(name)?.[1];
+  return host !== undefined && listed(host);
 }
 
 const typeNames: ReadonlyMap<number, string> = new Map(

@@ -33,6 +33,8 @@ export interface EgressOptions {
   readonly resolver?: NameResolver | undefined;
   /** Where the guest was told its resolver is; others it asks are noted as foreign. */
   readonly resolverAddresses?: readonly string[] | undefined;
+  /** The guest's own host name: it is asked of nobody. */
+  readonly guestName?: string | undefined;
 }
 
 const dnsPort = 53;

@@ -14,6 +14,7 @@ import type { EgressMode, EgressPolicy } from "./policy.ts";
 import { type NameResolver, systemResolver } from "./resolver.ts";
 import { StandIns } from "./stand-ins.ts";
 import { Traffic } from "./traffic.ts";
+import { wireName } from "./wire-name.ts";
 
 /** Where guests believe their resolver to be. */
 export const guestResolverAddresses: readonly string[] = ["10.0.2.3", "fd6d:6167:656e:7400::3"];
@@ -25,6 +26,8 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly resolver?: NameResolver | undefined;
   readonly resolverAddresses?: readonly string[] | undefined;
+  /** The guest's own host name: it is asked of nobody. */
+  readonly guestName?: string | undefined;
 }
 
 /** What every flow of one guest is judged by. */
@@ -39,6 +42,8 @@ export class Gate {
   readonly standIns: StandIns;
   readonly ipv6: Ipv6Route;
   readonly traffic: Traffic;
+  /** As names of the wire are compared; null: unknown. */
+  readonly guestName: string | null;
   readonly #audit: AuditLog;
   readonly #names: NameTable;
   readonly #own: OwnAddresses;
@@ -57,6 +62,7 @@ export class Gate {
     this.standIns = new StandIns(policy.hostMap);
     this.ipv6 = new Ipv6Route(clock);
     this.traffic = new Traffic(policy.caps, clock);
+    this.guestName = wireName(options.guestName ?? "");
     this.#audit = options.audit;
     this.#names = new NameTable(clock);
     this.#own = new OwnAddresses(clock);

@@ -5,7 +5,7 @@ import { CleanupStack } from "../base/cleanup.ts";
 import type { Op } from "../base/op.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 import type { MediationDeclared, MediationReadiness } from "./mediation.ts";
-import type { OpenNetwork } from "./network.ts";
+import type { NetworkOwner, OpenNetwork } from "./network.ts";
 import type { NetworkRequest } from "./network-request.ts";
 import type { SecretsDeclared, SecretsReport } from "./secret-delivery.ts";
 
@@ -58,7 +58,7 @@ export interface Attachments {
 export async function openAttachments(
   op: Op,
   request: AttachmentRequest,
-  owner: { readonly name: string; readonly directory: string },
+  owner: NetworkOwner,
 ): Promise<Attachments> {
   await using undo = new CleanupStack();
   const secrets = await openSecrets(op, request.secrets);
@@ -117,11 +117,7 @@ async function openMediation(op: Op, declared: MediationDeclared | null) {
   return mediation;
 }
 
-async function openNetworkOf(
-  op: Op,
-  request: NetworkRequest | null,
-  owner: { readonly name: string; readonly directory: string },
-) {
+async function openNetworkOf(op: Op, request: NetworkRequest | null, owner: NetworkOwner) {
   if (request === null) return null;
   const { openNetwork } = await import("./network.ts");
   return await openNetwork(op, request, owner);

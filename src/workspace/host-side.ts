@@ -26,7 +26,8 @@ export async function openConnections(
   directory: WorkspaceDir,
   undo: CleanupStack,
 ): Promise<Attachments> {
-  const owner = { name: request.name, directory: directory.path };
+  const { name, hostname } = request;
+  const owner = { name, hostname, directory: directory.path };
   const attachments = await op.step("connections", (step) =>
     openAttachments(step, request.attach, owner),
   );

@@ -28,6 +28,14 @@ export interface OpenNetwork {
   close(): Promise<AuditReceipt>;
 }
 
+/** Whose network it is. */
+export interface NetworkOwner {
+  readonly name: string;
+  readonly directory: string;
+  /** The guest's own name. */
+  readonly hostname: string;
+}
+
 /**
  * Opens the ports, the audit and the egress of a guest. Fails with `port_taken`, and with what the
  * swap's configuration is refused for.
@@ -35,7 +43,7 @@ export interface OpenNetwork {
 export async function openNetwork(
   op: Op,
   request: NetworkRequest,
-  owner: { readonly name: string; readonly directory: string },
+  owner: NetworkOwner,
 ): Promise<OpenNetwork> {
   const { policy, guest } = request;
   if (policy.mode === "off") {
@@ -58,6 +66,7 @@ export async function openNetwork(
     identity,
     clock: op.clock,
     resolverAddresses: guest.dns,
+    guestName: owner.hostname,
   });
   let closing: Promise<AuditReceipt> | null = null;
   const close = async () => {

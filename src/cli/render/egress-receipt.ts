@@ -17,7 +17,7 @@ export function egressReceipt(
   const lines: string[] = [];
   if (audit.decision_count > 0) {
     lines.push(`egress (${network.egress}): ${allowed} allowed, ${denied} denied`);
-    lines.push(...hostLines(audit.allow_by_host, audit.deny_by_host));
+    lines.push(...hostLines(audit));
   }
   if (audit.integrity !== "complete") {
     lines.push(`warning: the egress audit is not complete: ${audit.integrity.problem}`);
@@ -65,17 +65,16 @@ function credentialLines(byEvent: Readonly<Record<string, number>>): string[] {
   ];
 }
 
-function hostLines(
-  allowed: Readonly<Record<string, number>>,
-  denied: Readonly<Record<string, number>>,
-): string[] {
+function hostLines(audit: AuditReceipt): string[] {
+  const { allow_by_host: allowed, deny_by_host: denied, deny_reasons: reasons = {} } = audit;
   const hosts = [...new Set([...Object.keys(allowed), ...Object.keys(denied)])].sort();
   const shown = hosts.slice(0, listedMax).map((host) => {
     const parts = [
       ...(Object.hasOwn(allowed, host) ? [`${allowed[host]} allowed`] : []),
       ...(Object.hasOwn(denied, host) ? [`${denied[host]} denied`] : []),
     ];
-    return `  ${host}: ${parts.join(", ")}`;
+    const why = Object.hasOwn(reasons, host) ? ` (${reasons[host]})` : "";
+    return `  ${host}: ${parts.join(", ")}${why}`;
   });
   const rest = hosts.length - shown.length;
   return rest === 0 ? shown : [...shown, `  and ${rest} more hosts`];

@@ -38,6 +38,18 @@ test("hosts are listed in order, and what would allow the denied ones is what th
   ]);
 });
 
+test("why a host was denied stands beside it", () => {
+  const reasons = { "cache.test": "TLS names no server: list cache.test:6380" };
+  const receipt = audit({
+    deny_by_host: { "cache.test": 2 },
+    deny_reasons: reasons,
+    allowable: [],
+  });
+  expect(lines(receipt)).toContain(
+    "  cache.test: 2 denied (TLS names no server: list cache.test:6380)",
+  );
+});
+
 test("the suggestion, put into the file, is read back as these hosts", () => {
   const plan = mergeSpec({ flags: {}, file: null, surface: "run" });
   const allowable = ["1.2.3.4:80", "[fd00::1]:443", "b.example", "db.example:5432"];

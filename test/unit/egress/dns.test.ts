@@ -47,6 +47,71 @@ test("tunnels in strict: no name below an unlisted one is passed on, of any type
   });
 });
 
+test("the guest's own name and localhost are answered here, under every policy, without a denial", async () => {
+  const policy = { mode: "strict" as const };
+  await withNetwork({ policy, guestName: "Box" }, async (network) => {
+    for (const name of ["localhost", "x.y.localhost", "localhost.localdomain"]) {
+      expect(await network.lookUp(name), name).toEqual(["127.0.0.1"]);
+      const six = await network.dns(name, dnsType.aaaa);
+      expect([codeOf(six), six.at(-1)], name).toEqual([0, 1]);
+      expect(codeOf(await network.dns(name, dnsType.txt)), name).toBe(0);
+    }
+    for (const type of [dnsType.a, dnsType.aaaa]) {
+      const answer = await network.dns("box", type);
+      expect([codeOf(answer), answer.readUInt16BE(6)]).toEqual([0, 0]);
+    }
+    // Neither suffixes nor what only ends like them.
+    for (const name of [
+      "notlocalhost",
+      "localhost.evil.test",
+      "a.box",
+      "x.localhost.localdomain",
+    ]) {
+      expect(codeOf(await network.dns(name)), name).toBe(5);
+    }
+    expect(network.asked).toEqual([]);
+    const denied = (await network.events()).filter(({ event }) => event === "egress_dns_deny");
+    expect(denied).toHaveLength(4);
+  });
+});
+
+test("a service of a listed host has no records, and is asked of nobody", async () => {
+  const policy = { mode: "strict" as const, allow: rules("mirror.test", "port.test:80") };
+  await withNetwork({ policy }, async (network) => {
+    for (const name of ["_http._tcp.mirror.test", "_https._tcp.port.test"]) {
+      const answer = await network.dns(name, dnsType.srv);
+      expect([codeOf(answer), answer.readUInt16BE(6)], name).toEqual([0, 0]);
+    }
+    for (const name of ["_http._tcp.evil.test", "data.mirror.test", "_a._tcp.data.mirror.test"]) {
+      expect(codeOf(await network.dns(name, dnsType.srv)), name).toBe(5);
+    }
+    expect(network.asked).toEqual([]);
+  });
+});
+
+test("a refusal says to those who ask with EDNS that a policy is the reason", () => {
+  const plain = query("a.test", dnsType.a);
+  plain[11] = 1;
+  const edns = Buffer.concat([plain, Buffer.from([0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0])]);
+  const read = readDnsQuery(edns);
+  if (read === null) throw new TypeError("not a query");
+  const refused = writeDnsAnswer(read, 5, [], 1232);
+  expect(refused.subarray(-17)).toEqual(
+    Buffer.from([0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 6, 0, 15, 0, 2, 0, 18]),
+  );
+  expect(writeDnsAnswer(read, 0, [], 1232)).toHaveLength(refused.length - 6);
+});
+
+test.each(["good.test#.evil", "a%2eb", "a@b", "x".repeat(63) + "." + "y z"])(
+  "a question for %j is malformed, and asked of nobody",
+  async (name) => {
+    await withNetwork({}, async (network) => {
+      expect([1, 3]).toContain(codeOf(await network.dns(name)));
+      expect(network.asked).toEqual([]);
+    });
+  },
+);
+
 test("names of inside addresses are not told", async () => {
   await withNetwork({}, async (network) => {
     for (const name of [

@@ -60,6 +60,7 @@ export interface NetworkOptions {
   readonly interceptor?: Interceptor;
   /** The gate's; the channel and the test keep the real one. */
   readonly clock?: Clock;
+  readonly guestName?: string;
 }
 
 /** A guest without a machine: its end of a channel, and a real gate on the other end. */
@@ -77,6 +78,7 @@ export async function withNetwork(
     interceptor: options.interceptor ?? null,
     identity,
     clock: options.clock,
+    guestName: options.guestName,
     resolver: options.resolver ?? scriptedResolver(options.names ?? {}, asked),
   });
   const [hostLink, guestLink] = duplexPair();
