@@ -59,6 +59,8 @@ export class AuditCounter {
   readonly #denies = new Map<string, number>();
   readonly #reasons = new Map<string, string>();
   readonly #allowable = new Set<string>();
+  /** Those that say more than a name alone would: their port. */
+  readonly #withPort = new Set<string>();
   readonly #usage = new Map<string, TokenCounts>();
   #decisions = 0;
 
@@ -69,7 +71,11 @@ export class AuditCounter {
     if (!allowed.has(event) && !denied.has(event)) return;
     this.#decisions += 1;
     const entry = allowableBy(record);
-    if (entry !== null && this.#allowable.size < hostsMax) this.#allowable.add(entry);
+    if (entry !== null && this.#allowable.size < hostsMax) {
+      this.#allowable.add(entry);
+      const isProtocol = record.allow_with !== undefined && record.signal !== "denied";
+      if (isProtocol) this.#withPort.add(entry);
+    }
     const table = allowed.has(event) ? this.#allows : this.#denies;
     // A lookup alone reached nobody; a client that is refused QUIC takes TCP.
     if (event === "egress_dns_allow" || record.signal === "quic-udp443") return;
@@ -94,8 +100,9 @@ export class AuditCounter {
     };
   }
 
-  /** A host without a port is all of its ports. */
+  /** A host without a port is all of its ports, for what can be read. */
   #isCovered(entry: string): boolean {
+    if (this.#withPort.has(entry)) return false;
     const whole = entry.replace(/:\d+$/, "");
     return whole !== entry && this.#allowable.has(whole);
   }

@@ -1,6 +1,7 @@
 import type { GuestCalls } from "../agent/guest-calls.ts";
 import { MicroagentError } from "../base/errors.ts";
 import { type Clock, type Op, realClock, startOp } from "../base/op.ts";
+import { parseAddress } from "./address.ts";
 import type { AuditIdentity, EgressSignal } from "./audit-event.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { DnsServer } from "./dns-server.ts";
@@ -90,9 +91,10 @@ class OpenEgress implements Egress {
       unmediated: async (_op, { protocol, dst, count }) => {
         const became = ofTheNetwork.get(protocol);
         if (became !== undefined) return this.#tellOfNetwork(became);
+        const address = parseAddress(dst);
         gate.report({
           event: "egress_deny",
-          host: "",
+          host: address === null ? "" : (gate.destination(address, 0).names.at(-1) ?? ""),
           dst,
           reason: `${protocol} is not passed on`,
           signal: "unmediatable-protocol",

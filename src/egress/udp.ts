@@ -44,6 +44,16 @@ export async function serveUdp(
   const admission = admit(gate, address, call.port, events, stream);
   if (admission === null) return;
   try {
+    const { mustName, anyProtocol, internal } = admission.verdict;
+    const listed = mustName?.at(-1);
+    if (listed !== undefined && !anyProtocol) {
+      // No datagram says whom it is for in a way that could be read.
+      const reason = `"${listed}" is listed without this port, which UDP needs`;
+      const event = internal ? events.internalDeny : events.deny;
+      const entry = `${listed}:${call.port}`;
+      admission.report(event, { reason, signal: "unmediatable-protocol", allow_with: entry });
+      return stream.refuse("denied", reason);
+    }
     const [endpoint] = endpointsOf(gate, admission.to, admission.verdict);
     if (endpoint === undefined) return stream.refuse("failed", "There is nowhere to send to");
     const socket = await connected(endpoint);

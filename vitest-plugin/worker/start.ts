@@ -145,7 +145,8 @@ async function attachmentsFor(
   const allow = [...network.policy.allow];
   const hostMap = new Map(network.policy.hostMap);
   for (const [name, port] of names) {
-    const rule = parseHostRule(name);
+    // A port of another machine may speak any protocol: a rule without ports allows TLS and HTTP alone.
+    const rule = parseHostRule(`${name}:1-65535`);
     if (typeof rule === "string") throw new MicroagentError("invalid_argument", rule);
     const { host, port: number } = await port.expose();
     allow.push(rule);

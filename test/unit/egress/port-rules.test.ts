@@ -156,6 +156,16 @@ test("a name that is listed for some ports says for which", async () => {
   expect(summary.allowable).toEqual(["port.test:7003"]);
 });
 
+test("UDP needs the port in the list", async () => {
+  const summary = await withEcho(async (network) => {
+    expect((await network.udp(bare, 123)).answer).toMatchObject({ ok: false, code: "denied" });
+    expect((await network.udp(named, 7001)).answer).toMatchObject({ ok: true });
+    expect((await network.udp(named, 443)).answer).toMatchObject({ ok: false, code: "denied" });
+  });
+  expect(summary.allowable).toEqual(["bare.test:123"]);
+  expect(summary.deny_by_host).toEqual({ "bare.test": 1 });
+});
+
 test("a malformed name has a signal of its own, and the audit has the bytes of the wire", async () => {
   const summary = await withEcho(async (network) => {
     const connection = await network.tcp(bare, 80);
