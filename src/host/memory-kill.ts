@@ -100,7 +100,7 @@ function countsOf(level: GroupLevel): Counts {
   if (level.version === 1) {
     return {
       kills: countIn(readGroupFile(level, "memory.oom_control"), "oom_kill"),
-      failures: limitOf(level) === null ? null : plain(readGroupFile(level, "memory.failcnt")),
+      failures: limitOf(level) === null ? null : failuresV1(level),
     };
   }
   const events = readGroupFile(level, "memory.events");
@@ -111,6 +111,13 @@ function countsOf(level: GroupLevel): Counts {
     kills: kills === null ? groupKills : kills + (groupKills ?? 0),
     failures: countIn(readGroupFile(level, "memory.events.local"), "oom"),
   };
+}
+
+/** Docker limits memory and memory with swap alike, and then only the second one counts failures. */
+function failuresV1(level: GroupLevel): number | null {
+  const memory = plain(readGroupFile(level, "memory.failcnt"));
+  const withSwap = plain(readGroupFile(level, "memory.memsw.failcnt"));
+  return memory === null ? withSwap : memory + (withSwap ?? 0);
 }
 
 function hasRisen(before: number | null, after: number | null): boolean {

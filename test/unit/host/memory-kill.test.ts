@@ -121,6 +121,16 @@ test("version 1: the limit of the container", async () => {
   );
 });
 
+test("version 1: the limit of memory with swap, when it is the same", async () => {
+  const swap = "sys/fs/cgroup/memory/memory.memsw.failcnt";
+  expect(
+    await told(
+      { ...versionOne, [swap]: "0\n" },
+      { [swap]: "12\n", "sys/fs/cgroup/memory/memory.oom_control": "oom_kill 3\n" },
+    ),
+  ).toContain("the memory limit of this container (512 MiB) was reached");
+});
+
 test("version 1 without a limit: the host's", async () => {
   expect(
     await told(
