@@ -61,9 +61,7 @@ test("no test is skipped, focused or postponed", () => {
 });
 
 test("a test is left out only by leaveOut, which wants the host's own refusal", () => {
-  const others = select(["test"], [".ts"]).filter(
-    (path) => path !== "test/support/refused.ts",
-  );
+  const others = select(["test"], [".ts"]).filter((path) => path !== "test/support/refused.ts");
   const found = inCode(others, /\.skip\(|\bmeta\.refused\b/);
   expect(found, "use leaveOut of test/support/refused.ts").toEqual([]);
 });

@@ -102,7 +102,7 @@ test("a refusal says to those who ask with EDNS that a policy is the reason", ()
   expect(writeDnsAnswer(read, 0, [], 1232)).toHaveLength(refused.length - 6);
 });
 
-test.each(["good.test#.evil", "a%2eb", "a@b", "x".repeat(63) + "." + "y z"])(
+test.each(["good.test#.evil", "a%2eb", "a@b", `${"x".repeat(63)}.y z`])(
   "a question for %j is malformed, and asked of nobody",
   async (name) => {
     await withNetwork({}, async (network) => {

@@ -58,7 +58,7 @@ test("early data and a key exchange of TLS 1.2 pass, and after the server's answ
   expect(run(early)).toMatchObject({ out: first + early, ended: false });
   const exchange = record("\x10\0\0\x01x");
   expect(run(exchange, secondFor({ names: ["evil.test"] }))).toMatchObject({ ended: false });
-  const after = record("\x01anything", 22) + "no record";
+  const after = `${record("\x01anything", 22)}no record`;
   expect(run(answer, after)).toMatchObject({ out: first + after, ended: false });
   expect(run(...[...answer.slice(2)].map((byte) => `< ${byte}`), after)).toMatchObject({
     ended: false,
