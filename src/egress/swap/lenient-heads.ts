@@ -8,6 +8,8 @@ import { limits } from "../../base/limits.ts";
  * parser, which refuses them; bodies and everything that has two meanings stay as they are.
  */
 export class LenientHeads extends Duplex {
+  /** None, as Node's agent looks for it: who waits for an answer has a bound of its own. */
+  readonly timeout = 0;
   readonly #inner: TLSSocket;
   /** What has come of a head; null: a body is coming. */
   #head: Buffer | null = null;
@@ -39,12 +41,6 @@ export class LenientHeads extends Duplex {
 
   setNoDelay(on: boolean): this {
     this.#inner.setNoDelay(on);
-    return this;
-  }
-
-  setTimeout(ms: number, callback?: () => void): this {
-    if (callback !== undefined) this.once("timeout", callback);
-    this.#inner.setTimeout(ms, () => this.emit("timeout"));
     return this;
   }
 

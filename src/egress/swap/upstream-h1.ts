@@ -23,7 +23,6 @@ export class UpstreamH1 {
       keepAlive: true,
       maxSockets: limits.swap.upstreamConnectionsMax,
       maxFreeSockets: limits.swap.upstreamConnectionsMax,
-      timeout: limits.swap.silenceMs,
     });
     // The way an agent is given sockets of another making; its type says less than its documentation.
     (this.#agent as unknown as { createConnection: Agent["createConnection"] }).createConnection = (

@@ -3,12 +3,12 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type TLSSocket } from "node:tls";
-import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { randomHex } from "../../../src/base/ids.ts";
 import { realClock, withOp } from "../../../src/base/op.ts";
 import { WorkspaceAuthority } from "../../../src/egress/tls/authority.ts";
 import { snapshotWorkspace } from "../../../src/workspace/templates/snapshots.ts";
+import { echoForms, oddAnswer } from "../../fixtures/swap-echoes.ts";
 import { startVault, type VaultStandIn } from "../../fixtures/vault-stand-in.ts";
 import { machinesOf } from "../../fixtures/workbench.ts";
 import {
@@ -41,66 +41,6 @@ let upstream: Record<string, Heard>;
 let vault: VaultStandIn;
 let attacks: AttackBench;
 let guest: AttackedGuest;
-
-/** The forms in which servers send back what they were sent. */
-const forms: Readonly<Record<string, (key: string) => string>> = {
-  base64: (key) => Buffer.from(key).toString("base64"),
-  "base64, one byte later": (key) => Buffer.from(`:${key}`).toString("base64"),
-  "base64, two bytes later": (key) => Buffer.from(`u:${key}`).toString("base64"),
-  base64url: (key) => Buffer.from(`user:${key}`).toString("base64url"),
-  hex: (key) => Buffer.from(key).toString("hex"),
-  percent: (key) => [...key].map((one) => `%${one.charCodeAt(0).toString(16)}`).join(""),
-  JSON: (key) => [...key].map((one) => `\\u00${one.charCodeAt(0).toString(16)}`).join(""),
-  HTML: (key) => [...key].map((one) => `&#${one.charCodeAt(0)};`).join(""),
-  "upper case": (key) => key.toUpperCase(),
-  numbers: (key) => JSON.stringify([...Buffer.from(key)]),
-};
-
-interface OddAnswer {
-  readonly bytes: Buffer;
-  /** The server closes after it. */
-  readonly isLast: boolean;
-}
-
-function oddAnswer(said: string, key: string): OddAnswer | null {
-  const path = /^GET (\S+)/.exec(said)?.[1];
-  const whole = (head: string, body: Buffer) => ({
-    bytes: Buffer.concat([
-      Buffer.from(`HTTP/1.1 ${head}\r\nContent-Length: ${body.length}\r\n\r\n`),
-      body,
-    ]),
-    isLast: true,
-  });
-  switch (path) {
-    case "/gzip":
-      return whole("200 OK\r\nContent-Encoding: gzip", gzipSync(`seen ${key}`));
-    case "/compress":
-      return whole("200 OK\r\nContent-Encoding: compress", Buffer.from("??"));
-    case "/forms":
-      return whole(
-        `200 ${key}`,
-        Buffer.from(
-          Object.values(forms)
-            .map((form) => form(key))
-            .join("\n"),
-        ),
-      );
-    case "/trailer":
-      return {
-        bytes: Buffer.from(
-          `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nseen\r\n0\r\nX-After: ${key}\r\n\r\n`,
-        ),
-        isLast: true,
-      };
-    case "/refused":
-      return {
-        bytes: Buffer.from("HTTP/1.1 401 Refused\r\nContent-Length: 0\r\n\r\n"),
-        isLast: false,
-      };
-    default:
-      return null;
-  }
-}
 
 /** Answers each request head it sees; what is asked of /echo comes back with everything it came with. */
 async function startUpstream(name: string, authority: WorkspaceAuthority): Promise<Heard> {
@@ -204,7 +144,7 @@ async function say(host: string, name: string, text: string): Promise<string> {
   const said = await guest.attack("tls", `${await addressOf(host)}:443`, name, text);
   for (const key of all) {
     expect(said).not.toContain(key);
-    for (const form of Object.values(forms)) expect(said).not.toContain(form(key).slice(1, -4));
+    for (const form of Object.values(echoForms)) expect(said).not.toContain(form(key).slice(1, -4));
   }
   return said;
 }
@@ -236,7 +176,7 @@ test("an answer of any kind and in any form brings stars", async () => {
   }
   const said = await say(alpha, alpha, get(alpha, "/forms"));
   const lines = said.split("\n").filter((line) => line.includes("*****"));
-  expect(lines).toHaveLength(Object.keys(forms).length);
+  expect(lines).toHaveLength(Object.keys(echoForms).length);
   expect(await say(alpha, alpha, get(alpha, "/trailer"))).toContain("seen");
 });
 
