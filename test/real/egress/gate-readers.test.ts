@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cut, type GateCase, httpCases, keptCases, tlsCases } from "../../fixtures/gate-cases.ts";
+import { cut, type GateCase, httpCases, tlsCases } from "../../fixtures/gate-cases/cases.ts";
+import { keptCases } from "../../fixtures/gate-cases/kept.ts";
 import {
   type GateInProcess,
   openGateInProcess,

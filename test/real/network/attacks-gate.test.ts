@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Canary, startCanary } from "../../fixtures/canary.ts";
-import { keptCases } from "../../fixtures/gate-cases.ts";
+import { keptCases } from "../../fixtures/gate-cases/kept.ts";
 import {
   type AttackBench,
   type AttackedGuest,
