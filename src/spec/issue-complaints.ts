@@ -4,7 +4,7 @@ import { pathText } from "./field-path.ts";
 import { nearestName } from "./nearest.ts";
 import { describeValue, kindOfValue, oneLine } from "./printable.ts";
 import type { Problem } from "./problem.ts";
-import { keyNotesAt, notesAt } from "./schema/field-lookup.ts";
+import { keyNotesAt, keysAt, notesAt } from "./schema/field-lookup.ts";
 import { alternatives, type Fault, type FieldNotes } from "./schema/field-notes.ts";
 import { mayBeSecret } from "./secret-ranges.ts";
 import type { SpecSource } from "./source.ts";
@@ -96,12 +96,19 @@ function typeProblem(path: FieldPath, value: unknown, source: SpecSource): Probl
       wanted,
     });
   }
-  const found = mayBeSecret(path) ? kindOfValue(value) : describeValue(value);
+  const hidden = mayBeSecret(path) || mayHoldFields(path, value);
+  const found = hidden ? kindOfValue(value) : describeValue(value);
   return source.problem(path, value === null ? "key" : "value", {
     sentence: `${name} is ${found}: wanted ${wanted}`,
     wanted,
     hint: quotingHint(value, notes),
   });
+}
+
+/** True for a text in which the fields of a mapping, secrets among them, may have ended up by a slip of the hand. */
+function mayHoldFields(path: FieldPath, value: unknown): boolean {
+  const isMapping = path.length > 0 && keysAt(path).length > 0;
+  return typeof value === "string" && (value.includes("\n") || isMapping);
 }
 
 function quotingHint(value: unknown, notes: FieldNotes | null): string | undefined {

@@ -138,6 +138,15 @@ test("no text ends in anything but a spec or one of our errors, with a place in 
 /** What a slip of the hand puts in; a known field name would give the text another meaning. */
 const slip = piece.filter((text) => !/^[A-Za-z]{2,}$/.test(text));
 
+/** A number sign, and an ordinary character, make one text of a mapping and all below it. */
+test.each(["#\n", "x\n"])("a mapping that became a text by %j hides its secrets", (slipped) => {
+  const secret = "sk-SECRET-0123456789";
+  const text = `agent:\n  cred-swap:${slipped}\n    - openai=${secret}\n    - ${secret}\n`;
+  const parse = () => parseSpec(text, "f", "/base");
+  expect(parse).toThrow(/wanted a mapping/);
+  expect(parse).not.toThrow(secret);
+});
+
 test("a secret stays hidden wherever a file breaks behind it", () => {
   const secret = "sk-SECRET-0123456789";
   const before = `env:\n  KEY: ${secret}\n  OTHER: "${secret}"\nagent:\n  cred-swap:\n    - openai=${secret}\n    - ${secret}\n`;
