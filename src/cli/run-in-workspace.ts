@@ -21,7 +21,7 @@ export async function runInWorkspace(
   input: InputSource,
 ): Promise<void> {
   const execution = await workspace.exec(op, { ...command, stdin: input !== null });
-  const stop = passSignals(terminal, execution);
+  const signals = passSignals(terminal, execution);
   const feeding = feed(op, execution, input);
   try {
     if (!(await workspace.explaining("running a command", show(op, terminal, execution)))) {
@@ -35,8 +35,14 @@ export async function runInWorkspace(
     } else if (result.oomKilled) {
       await terminal.writeErr("the guest ran out of memory (raise it with --memory)\n");
     }
+  } catch (error) {
+    const { disobeyed } = signals;
+    if (disobeyed === null) throw error;
+    await terminal.writeErr(`the command did not end by ${disobeyed} and was killed\n`);
+    terminal.exitCode = endingCodes[disobeyed];
+    return;
   } finally {
-    stop();
+    signals.stop();
     feeding.stop();
   }
   await feeding.failure();
@@ -65,22 +71,37 @@ async function show(op: Op, terminal: Terminal, execution: Execution): Promise<b
  * The first signal is the command's, to end by; the second is ours. A command that does not end by it is killed, but for
  * the SIGINT of a keyboard, which programs with a prompt take for something else.
  */
-export function passSignals(terminal: Terminal, execution: Execution): () => void {
+function passSignals(terminal: Terminal, execution: Execution): PassedSignals {
   const interruption = interruptionOf(terminal);
   let count = 0;
   let cancel = () => {};
+  let disobeyed: EndingSignal | null = null;
   const stop = interruption.divert((signal: EndingSignal) => {
     count += 1;
     if (count > 1) terminal.exitNow(endingCodes[signal]);
     execution.signal(signal);
     if (signal === "SIGINT" && terminal.stdoutIsTty) return;
-    cancel = realClock.after(obedienceMs, () => execution.kill());
+    cancel = realClock.after(obedienceMs, () => {
+      disobeyed = signal;
+      execution.kill();
+    });
     interruption.giveUpAfter(signal);
   });
-  return () => {
-    stop();
-    cancel();
+  return {
+    get disobeyed() {
+      return disobeyed;
+    },
+    stop() {
+      stop();
+      cancel();
+    },
   };
+}
+
+interface PassedSignals {
+  /** The signal after which the command had to be killed; null when it had not. */
+  readonly disobeyed: EndingSignal | null;
+  stop(): void;
 }
 
 /** What a command gets to end by a signal. */

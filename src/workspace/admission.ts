@@ -218,5 +218,12 @@ async function holders(dir: string, request: AdmissionRequest, budget: Budget): 
   const tickets = await listTickets(dir);
   const used = sum(tickets.filter((each) => each.granted));
   const waiting = tickets.length - used.machines;
-  return `${request.memoryMib} MiB and ${request.cpus} CPUs are wanted; ${used.machines} machines hold ${used.memoryMib} of ${budget.memoryMib} MiB and ${used.cpus} of ${budget.cpus} CPUs (at most ${budget.machines} machines), ${waiting} wait`;
+  const { cpus, machines } = budget;
+  const parts = [
+    `${request.memoryMib} MiB and ${request.cpus} CPUs are wanted; ${used.machines} machines hold ${used.memoryMib} of ${budget.memoryMib} MiB`,
+    Number.isFinite(cpus) ? ` and ${used.cpus} of ${cpus} CPUs` : "",
+    Number.isFinite(machines) ? ` (at most ${machines} machines)` : "",
+    `, ${waiting} wait`,
+  ];
+  return parts.join("");
 }
