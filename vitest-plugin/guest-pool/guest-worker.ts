@@ -17,6 +17,7 @@ import {
   type Workspace,
   withOp,
 } from "../../src/index.ts";
+import { inOneLine } from "./load-failure.ts";
 import { importedPackages } from "./module-graph.ts";
 import type { PoolSettings } from "./options.ts";
 import { putPackages, putPath } from "./package-trees.ts";
@@ -45,7 +46,6 @@ export interface GuestWorkerParts {
 const exitNoticeMs = 5_000;
 /** A machine that hangs must not keep the run. */
 const restMs = 2_000;
-const lastLinesMax = 10;
 
 /** A clone with a worker that was waiting in it. */
 export class GuestWorker {
@@ -259,14 +259,9 @@ export class GuestWorker {
       hint:
         code === "137"
           ? "It was killed, perhaps for want of memory: template: { memory: 1024 }"
-          : lastLines(await readOutput(op, workspace, "stderr")),
+          : inOneLine(await readOutput(op, workspace, "stderr")),
     });
   }
-}
-
-/** The last that a program said is most of what is known of its end. */
-function lastLines(text: string): string {
-  return text.trim().split("\n").slice(-lastLinesMax).join("\n");
 }
 
 /**

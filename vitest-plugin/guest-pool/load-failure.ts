@@ -31,10 +31,21 @@ export function loadFailure(versions: string, exit: string, printed: string): Mi
   return new MicroagentError("setup_failed", `${versions} does not load in the machine: ${why}`, {
     hint:
       missing === undefined
-        ? printed.trim()
+        ? inOneLine(printed)
         : `Install it and name it: microvmPool({ packages: ["${packageOf(missing)}"] })`,
   });
 }
+
+/** The last lines of what a program printed, for a hint. */
+export function inOneLine(printed: string): string {
+  const lines = printed.split("\n").map((line) => line.trim());
+  return lines
+    .filter((line) => line !== "")
+    .slice(-hintLinesMax)
+    .join("; ");
+}
+
+const hintLinesMax = 5;
 
 function packageOf(specifier: string): string {
   const parts = specifier.split("/");

@@ -28,7 +28,9 @@ test("another reason is Node's own, with all that was printed", () => {
     "file:///p/x.js:1\nTypeError: worker.init is not a function\n    at file:///p/x.js:1:1\n";
   const { message, hint } = loadFailure(versions, "1", printed);
   expect(message).toBe(`${versions} does not load in the machine: worker.init is not a function`);
-  expect(hint).toBe(printed.trim());
+  expect(hint).toBe(
+    "file:///p/x.js:1; TypeError: worker.init is not a function; at file:///p/x.js:1:1",
+  );
 });
 
 test("a worker that says nothing leaves its exit code", () => {
