@@ -342,9 +342,11 @@ test("seventy refusals ask a key's place a few times only, and push nothing out 
   vault.behave("well");
   expect(await say(alpha, alpha, get(alpha))).toContain("200 OK");
   const refused = `GET /refused HTTP/1.1\\r\\nHost: ${vaulted}\\r\\n\\r\\n`;
-  const requests = `${refused.repeat(70)}${get(vaulted)}`;
-  const said = await say(vaulted, vaulted, requests);
-  expect(said.split(" 401 ").length - 1).toBe(70);
+  // Requests of one connection may have the same credential before the first of them is refused.
+  for (let connection = 0; connection < 10; connection++) {
+    const said = await say(vaulted, vaulted, `${refused.repeat(6)}${get(vaulted, "/refused")}`);
+    expect(said.split(" 401 ").length - 1).toBe(7);
+  }
   expect(vault.asked.length - asked).toBeLessThanOrEqual(10);
   await guest.audited({
     event: "egress_swap_error",
