@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import { withOp } from "../../../src/base/op.ts";
 import { ensureBaseImage } from "../../../src/image/base-image.ts";
 import { listImages } from "../../../src/image/catalogue.ts";
@@ -155,20 +155,39 @@ test("pruning beside a pull takes nothing from it", async () => {
   await run("fsck.erofs", [base.path]);
 });
 
-test("a full disk is told as such and leaves no half blob", async (context) => {
+/** Pulls the image on a small disk, and lists the blobs there; `beside` is a shell script that runs meanwhile. */
+async function pullOnDisk(context: TestContext, mib: number, beside: string) {
   await using temp = await tempStore();
   const dir = join(temp.dir, "small");
-  await using disk = await openSmallDisk(context, dir, 1);
-  proxy.rule = () => null;
-  const script = `"$1" "$2" "$0" "$3"; code=$?; ls "$0/images/blobs/sha256"; exit $code`;
+  await using disk = await openSmallDisk(context, dir, mib);
+  const pulls = '"$1" "$2" "$0" "$3"; code=$?; wait; ls "$0/images/blobs/sha256"; exit $code';
   const words = [process.execPath, compiled.path(program), `${proxy.host}/app:1`];
+  const script = `(${beside}) & ${pulls}`;
   const [first = "", ...rest] = [...disk.wrapper, "sh", "-c", script, dir, ...words];
-  const failed = await run(first, rest)
-    .then(() => null)
-    .catch((error: { stdout: string; stderr: string }) => error);
+  return await run(first, rest).then(
+    () => null,
+    (error: { stdout: string; stderr: string }) => error,
+  );
+}
+
+test("an image that the disk cannot hold is refused before anything is fetched", async (context) => {
+  proxy.rule = () => null;
+  const since = proxy.seen.length;
+  const failed = await pullOnDisk(context, 1, ":");
+  expect(failed?.stderr).toMatch(/no_space: .* needs \d+ more bytes in ".*", and its disk has \d+/);
+  expect(failed?.stdout).toBe("");
+  expect(blobRequests(since).length).toBeLessThan(2);
+});
+
+test("a disk that others fill is told as such and leaves no half blob", async (context) => {
+  proxy.rule = (request) => (request.path.includes("/blobs/") ? slowly : null);
+  // As soon as some of a layer is there, somebody takes the rest of the disk.
+  const some = 'find "$0" -size +64k 2>/dev/null | grep -q .';
+  const fill = 'dd if=/dev/zero of="$0/ballast" bs=64k 2>/dev/null';
+  const failed = await pullOnDisk(context, 4, `until ${some}; do sleep 0.02; done; ${fill}`);
   expect(failed?.stderr).toContain("no_space: ");
   expect(failed?.stderr).toContain("no space is left");
-  for (const name of (failed?.stdout ?? "").trim().split("\n")) {
+  for (const name of (failed?.stdout ?? "").split("\n").filter((line) => line !== "")) {
     expect([layout.configDigest, ...layout.layerDigests]).toContain(`sha256:${name}`);
   }
 });
