@@ -28,6 +28,9 @@ export function couldBeRequest(line: string, whole: boolean): boolean {
   // The versions of other protocols (RTSP/1.0, SIP/2.0) are none of HTTP.
   if (rest.length > 1 && /^[A-Z]+\/[0-9]\.[0-9]$/.test(last)) return false;
   const name = method.toUpperCase();
+  const target = rest[0] ?? "";
+  // Python takes any word behind GET for a target, and reads the fields after it.
+  if (method === "GET" && target !== "") return true;
   // A line of the PROXY protocol: the request follows it.
-  return name === "PROXY" || (oldMethods.has(name) && /^\/|:\/\//.test(rest[0] ?? ""));
+  return name === "PROXY" || (oldMethods.has(name) && /^\/|:\/\//.test(target));
 }

@@ -13,7 +13,8 @@ import { type Reader, type Readers, type Reading, startReaders } from "../../fix
  * The law: whatever the gate lets pass, no server reads as a request for, or a handshake with, a host that is not listed. Excepted
  * is HTTP/2 without TLS where a rule names the port: the gate does not read it, and says so.
  */
-const seed = Number(process.env.GATE_SEED ?? Date.now() % 2 ** 31);
+// One seed, so that the suite tests the same each day; "npm run fuzz:gate" takes another each time.
+const seed = Number(process.env.GATE_SEED ?? 805_168_888);
 const cases = Number(process.env.GATE_CASES ?? 20_000);
 const atOnce = 96;
 

@@ -167,7 +167,10 @@ test.each([
   ["SSH-2.0-OpenSSH_9\r\n", "opaque"],
   ["EHLO me\r\n", "opaque"],
   ["*1\r\n$4\r\nPING\r\n", "opaque"],
-  ["GET key\r\n", "opaque"],
+  ["get key\r\n", "opaque"],
+  // For Python this is a request, and the fields behind it are its own.
+  ["GET key\r\n", "malformed"],
+  ["GET good.test:443\x85\r\nHost: evil.test\r\n\r\n", "malformed"],
   ["0032git-upload-pack /p.git\0host=a\0", "incomplete"],
   ["OPTIONS rtsp://cam.test/ RTSP/1.0\r\n", "opaque"],
   ["\x00\x00\x00\x08\x04\xd2\x16\x2f", "opaque"],
