@@ -9,6 +9,7 @@ import { serveDns } from "./dns-stream.ts";
 import type { Running } from "./flow.ts";
 import { Gate } from "./gate.ts";
 import type { Interceptor } from "./interceptor.ts";
+import { type Leaving, leavingBy } from "./leaving.ts";
 import type { EgressPolicy } from "./policy.ts";
 import type { NameResolver } from "./resolver.ts";
 import { serveTcp } from "./tcp.ts";
@@ -20,6 +21,8 @@ export interface Egress {
   readonly calls: Required<Pick<GuestCalls, "tcp" | "udp" | "dns" | "unmediated">>;
   /** Notes why the guest's channel has ended, where that was the guest's doing. */
   lost(reason: MicroagentError): void;
+  /** How far what the guest sends has come. */
+  leaving(): Leaving | null;
   /** Ends every flow and waits for them; the audit log is closed by whoever opened it. */
   close(): Promise<void>;
 }
@@ -103,6 +106,10 @@ class OpenEgress implements Egress {
       },
     };
     this.#sweep();
+  }
+
+  leaving(): Leaving | null {
+    return leavingBy(this.#running);
   }
 
   lost({ code, message }: MicroagentError): void {

@@ -5,9 +5,10 @@ import type { AuditEvent, AuditEventName } from "./audit-event.ts";
 import { type Destination, decideFlow, type Verdict } from "./decision.ts";
 import type { Endpoint } from "./dial.ts";
 import type { Gate } from "./gate.ts";
+import type { Carrier } from "./leaving.ts";
 
 /** A flow that runs: it ends when it was silent for too long, or with the gate. */
-export interface Running {
+export interface Running extends Carrier {
   readonly lastActiveAt: number;
   readonly idleMs: number;
   end(how: "idle" | "reset"): void;

@@ -57,6 +57,12 @@ export async function handOver(
       return lastActiveAt;
     },
     idleMs: limits.egress.tcpIdleMs,
+    get sent() {
+      return bytes.sent;
+    },
+    get pending() {
+      return [...sockets].some((socket) => socket.writableLength > 0);
+    },
     end: () => client.destroy(),
   };
   context.running.add(running);

@@ -45,6 +45,8 @@ export class Relay {
   #inspect: Inspection | null = null;
   /** Bytes to the guest that wait for the rate; resolves in any case. */
   #paced: Promise<void> = Promise.resolve();
+  /** Bytes of the guest wait for the rate. */
+  #pacing = false;
   #upOver = false;
   #downOver = false;
   #over = false;
@@ -69,6 +71,12 @@ export class Relay {
   /** One side has said all it had to say. */
   get halfClosed(): boolean {
     return this.#upOver || this.#downOver;
+  }
+
+  /** The socket does not have all yet that was taken from the guest. */
+  get pending(): boolean {
+    const { writableLength, writableFinished } = this.#socket;
+    return this.#pacing || writableLength > 0 || (this.#upOver && !writableFinished);
   }
 
   /** Lets go of both sides, untouched, for somebody else. Only before either direction has started. */
@@ -100,7 +108,7 @@ export class Relay {
         if (piece.length === 0) continue;
         this.sent += piece.length;
         if (!this.#admit(piece.length)) return;
-        if (this.#meter.limited) await this.#meter.pace(this.#op, piece.length);
+        if (this.#meter.limited) await this.#paceUp(piece.length);
         if (this.#socket.write(piece)) continue;
         await this.#drained();
       }
@@ -120,7 +128,9 @@ export class Relay {
     const finished = this.#downOver && this.#socket.writableFinished;
     if (!finished) {
       this.#stream.reset();
-      this.#socket.resetAndDestroy();
+      // What the guest has sent and ended is the kernel's to deliver; a reset would take it back.
+      if (this.#upOver && this.#socket.writableFinished) this.#socket.destroy();
+      else this.#socket.resetAndDestroy();
     }
     this.#wake();
     this.#resolve(finished ? "closed" : how);
@@ -175,6 +185,12 @@ export class Relay {
     if (this.#meter.count(bytes)) return true;
     this.end("capped");
     return false;
+  }
+
+  async #paceUp(bytes: number): Promise<void> {
+    this.#pacing = true;
+    await this.#meter.pace(this.#op, bytes);
+    this.#pacing = false;
   }
 
   async #drained(): Promise<void> {

@@ -93,6 +93,14 @@ class TcpFlow {
     return this.#relay.lastActiveAt;
   }
 
+  get sent(): number {
+    return this.#relay.sent;
+  }
+
+  get pending(): boolean {
+    return this.#relay.pending;
+  }
+
   end(how: RelayEnd): void {
     this.#relay.end(how);
   }

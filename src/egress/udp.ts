@@ -86,6 +86,8 @@ function connected({ address, port }: Endpoint): Promise<Socket | string> {
 
 class UdpFlow {
   readonly idleMs: number = limits.egress.udpIdleMs;
+  /** A datagram leaves at once or never. */
+  readonly pending = false;
   lastActiveAt: number;
   readonly #context: FlowContext;
   readonly #admission: Admission;
@@ -102,6 +104,10 @@ class UdpFlow {
     this.#stream = stream;
     this.#socket = socket;
     this.lastActiveAt = context.op.clock.monotonic();
+  }
+
+  get sent(): number {
+    return this.#sent;
   }
 
   end(how: string): void {

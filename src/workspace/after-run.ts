@@ -88,6 +88,7 @@ export async function sumUp(
   op: Op,
   { workspace, request, interrupt }: EndingRun,
   outputs: CollectedOutputs,
+  end: Termination,
   stays: boolean,
 ): Promise<{ readonly audit: AuditReceipt; readonly outputs: CollectedOutputs }> {
   const { attachments, directory } = workspace;
@@ -97,6 +98,7 @@ export async function sumUp(
     return { ...outputs, incomplete: [...outputs.incomplete, entry] };
   };
   const work = async (bounded: Op) => {
+    if (!stays && canStay(end)) await workspace.lastBytes(bounded);
     const receipt = stays ? attachments.receipt() : attachments.close();
     const audit = await receiptWithin(bounded, receipt);
     if (outputDir === null) return { audit, outputs };

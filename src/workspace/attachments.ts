@@ -3,6 +3,7 @@ import type { GuestCalls } from "../agent/guest-calls.ts";
 import type { GuestServices } from "../agent/guest-network.ts";
 import { CleanupStack } from "../base/cleanup.ts";
 import type { Op } from "../base/op.ts";
+import type { Leaving } from "../egress/leaving.ts";
 import type { AuditReceipt } from "./audit-receipt.ts";
 import type { MediationDeclared, MediationReadiness } from "./mediation.ts";
 import type { NetworkOwner, OpenNetwork } from "./network.ts";
@@ -48,6 +49,8 @@ export interface Attachments {
   redact(text: string): string;
   /** After `configure`, before anything of the user's runs. `user` as in `ExecRequest`. */
   deliver(op: Op, agent: Agent, user: string): Promise<void>;
+  /** How far what it sends has come. */
+  leaving(): readonly Leaving[];
   /** What it did on the network so far. Null when it never had one. */
   receipt(): Promise<AuditReceipt | null>;
   /** Cuts the guest off. Null when it never had a network. May be called again. */
@@ -92,6 +95,7 @@ export async function openAttachments(
       await network?.deliver(step, agent);
       await mediation?.probe(step);
     },
+    leaving: () => network?.leaving() ?? [],
     receipt: async () => (await network?.receipt()) ?? null,
     async close() {
       await held.run();

@@ -163,7 +163,7 @@ export async function dispatch(
       const { onStays } = hooks;
       const mayStay = () => canStay(terminationNow(run.termination, hooks.signal));
       const stays = onStays !== undefined && mayStay();
-      ({ audit, outputs } = await sumUp(after.op, ending, outputs, stays));
+      ({ audit, outputs } = await sumUp(after.op, ending, outputs, run.termination, stays));
       if (stays && mayStay()) onStays(workspace);
       else await tearDown(after.op, ending, run.termination);
     }

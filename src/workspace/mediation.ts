@@ -3,7 +3,7 @@ import { errnoOf, isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { dialTcp } from "../host/dial-tcp.ts";
-import { joinSocket } from "./socket-bridge.ts";
+import { JoinedSocket } from "./socket-bridge.ts";
 
 /** The work channel of a run. As `RunPlan.mediation`. */
 export interface MediationDeclared {
@@ -94,7 +94,8 @@ export class Mediation {
         call.refuse("refused", "The mediation target does not answer");
         return;
       }
-      await joinSocket(op, socket, { connectPort: async () => call.accept() }, this.#target.port);
+      const guest = { connectPort: async () => call.accept() };
+      await new JoinedSocket(socket).carry(op, guest, this.#target.port);
     } finally {
       this.#open -= 1;
     }

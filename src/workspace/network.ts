@@ -6,6 +6,7 @@ import { randomHex } from "../base/ids.ts";
 import type { Op } from "../base/op.ts";
 import { openAuditLog } from "../egress/audit-log.ts";
 import { openEgress } from "../egress/egress.ts";
+import type { Leaving } from "../egress/leaving.ts";
 import { type AuditReceipt, auditFileName, auditReceipt } from "./audit-receipt.ts";
 import type { NetworkRequest, SwapRequest } from "./network-request.ts";
 import { type PortForward, publishPorts } from "./published-ports.ts";
@@ -22,6 +23,8 @@ export interface OpenNetwork {
   readonly auditPath: string;
   /** After `configure`, before anything of the user's runs: what the guest needs, then the ports. */
   deliver(op: Op, agent: Agent): Promise<void>;
+  /** How far what the guest sends has come: to others, and to whoever uses its ports. */
+  leaving(): readonly Leaving[];
   /** What it did so far. */
   receipt(): Promise<AuditReceipt>;
   /** Ends every flow and closes the ports; the receipt is whole from then on. May be called again. */
@@ -83,6 +86,7 @@ export async function openNetwork(
     },
     forwards: ports.forwards,
     auditPath,
+    leaving: () => [egress.leaving(), ports.leaving()].filter((each) => each !== null),
     async deliver(step, agent) {
       void agent.closed.then((reason) => egress.lost(reason));
       await swap?.deliver(step, agent);

@@ -2,8 +2,9 @@ import { isMicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { startOp } from "../base/op.ts";
+import { type Leaving, leavingBy } from "../egress/leaving.ts";
 import { listenTcp, type TcpListener } from "../host/tcp-listener.ts";
-import { type GuestPorts, joinSocket, type PausedSocket } from "./socket-bridge.ts";
+import { type GuestPorts, JoinedSocket, type PausedSocket } from "./socket-bridge.ts";
 
 /** A guest port and where it is to be reached on this host. */
 export interface PortForward {
@@ -20,6 +21,8 @@ export interface PublishedPorts {
   readonly forwards: readonly PortForward[];
   /** From now on connections are taken to the guest; before, they were reset. */
   attach(guest: GuestPorts): void;
+  /** How far what the guest sends has come. */
+  leaving(): Leaving | null;
   /** Closes the ports and resets what is open. */
   close(): Promise<void>;
 }
@@ -35,7 +38,7 @@ export async function publishPorts(
   const ending = new AbortController();
   const { op: life, end } = startOp("published ports", { clock: op.clock, signal: ending.signal });
   const listeners: TcpListener[] = [];
-  const open = new Set<Promise<void>>();
+  const open = new Map<JoinedSocket, Promise<void>>();
   let guest: GuestPorts | null = null;
   const take = (guestPort: number) => (socket: PausedSocket) => {
     if (guest === null || open.size >= limits.ports.connectionsMax) {
@@ -43,10 +46,9 @@ export async function publishPorts(
       socket.resetAndDestroy();
       return;
     }
-    const joined: Promise<void> = joinSocket(life, socket, guest, guestPort).finally(() =>
-      open.delete(joined),
-    );
-    open.add(joined);
+    const joined = new JoinedSocket(socket);
+    const carried = joined.carry(life, guest, guestPort).finally(() => open.delete(joined));
+    open.set(joined, carried);
   };
   const close = async () => {
     await Promise.all(listeners.map((listener) => listener.close()));
@@ -69,11 +71,12 @@ export async function publishPorts(
     attach(ports) {
       guest = ports;
     },
+    leaving: () => leavingBy(open.keys()),
     async close() {
       const closing = close();
       guest = null;
       ending.abort();
-      await Promise.all([closing, ...open]);
+      await Promise.all([closing, ...open.values()]);
       end();
     },
   };

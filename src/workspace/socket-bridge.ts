@@ -3,6 +3,7 @@ import type { ByteStream } from "../agent/guest-calls.ts";
 import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
+import type { Carrier } from "../egress/leaving.ts";
 
 /** Whoever can reach a port of the guest. */
 export interface GuestPorts {
@@ -14,60 +15,81 @@ export interface PausedSocket extends Duplex {
   resetAndDestroy(): unknown;
 }
 
-/**
- * Carries one connection to a guest port and back, until both halves have ended. An end of one half
- * is passed on as such, anything else resets both sides. Never throws.
- */
-export async function joinSocket(
-  op: Op,
-  socket: PausedSocket,
-  guest: GuestPorts,
-  port: number,
-): Promise<void> {
-  const failed = new Promise<never>((_resolve, reject) => {
-    socket.once("error", reject);
-    socket.once("close", () => {
-      const whole = socket.readableEnded && socket.writableFinished;
-      if (!whole) reject(new MicroagentError("closed", "The connection was reset"));
-    });
-  });
-  failed.catch(() => {});
-  let stream: ByteStream | null = null;
-  try {
-    stream = await op.step(
-      "connect",
-      (step) => Promise.race([guest.connectPort(step, port), failed]),
-      { timeoutMs: limits.ports.connectMs },
-    );
-    const found = stream;
-    found.onFailure(() => socket.resetAndDestroy());
-    await Promise.race([
-      Promise.all([toGuest(op, socket, found), toHost(op, found, socket)]),
-      failed,
-    ]);
-  } catch {
-    stream?.reset();
-    socket.resetAndDestroy();
-  }
-}
+/** One connection of a host listener on its way to a guest port. */
+export class JoinedSocket implements Carrier {
+  sent = 0;
+  readonly #socket: PausedSocket;
+  #guestEnded = false;
 
-async function toGuest(op: Op, socket: PausedSocket, stream: ByteStream): Promise<void> {
-  for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
-    await stream.write(op, bytes as Uint8Array);
+  constructor(socket: PausedSocket) {
+    this.#socket = socket;
   }
-  stream.end();
-}
 
-async function toHost(op: Op, stream: ByteStream, socket: PausedSocket): Promise<void> {
-  for (;;) {
-    const bytes = await stream.read(op);
-    if (bytes === null) break;
-    if (!socket.write(bytes)) {
-      await new Promise<void>((resolve) => {
-        socket.once("drain", resolve);
-        socket.once("close", resolve);
+  get pending(): boolean {
+    const { writableLength, writableFinished } = this.#socket;
+    return writableLength > 0 || (this.#guestEnded && !writableFinished);
+  }
+
+  /**
+   * Carries the connection to a guest port and back, until both halves have ended. An end of one half
+   * is passed on as such, anything else resets both sides. Never throws.
+   */
+  async carry(op: Op, guest: GuestPorts, port: number): Promise<void> {
+    const socket = this.#socket;
+    const failed = new Promise<never>((_resolve, reject) => {
+      socket.once("error", reject);
+      socket.once("close", () => {
+        const whole = socket.readableEnded && socket.writableFinished;
+        if (!whole) reject(new MicroagentError("closed", "The connection was reset"));
       });
+    });
+    failed.catch(() => {});
+    let stream: ByteStream | null = null;
+    try {
+      stream = await op.step(
+        "connect",
+        (step) => Promise.race([guest.connectPort(step, port), failed]),
+        { timeoutMs: limits.ports.connectMs },
+      );
+      const found = stream;
+      found.onFailure(() => this.#breakOff());
+      await Promise.race([
+        Promise.all([this.#toGuest(op, found), this.#toHost(op, found)]),
+        failed,
+      ]);
+    } catch {
+      stream?.reset();
+      this.#breakOff();
     }
   }
-  await op.race(new Promise<void>((resolve) => socket.end(resolve)));
+
+  #breakOff(): void {
+    // What the guest has sent and ended is the kernel's to deliver; a reset would take it back.
+    if (this.#guestEnded && this.#socket.writableFinished) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  async #toGuest(op: Op, stream: ByteStream): Promise<void> {
+    for await (const bytes of this.#socket.iterator({ destroyOnReturn: false })) {
+      await stream.write(op, bytes as Uint8Array);
+    }
+    stream.end();
+  }
+
+  async #toHost(op: Op, stream: ByteStream): Promise<void> {
+    const socket = this.#socket;
+    for (;;) {
+      const bytes = await stream.read(op);
+      if (bytes === null) break;
+      this.sent += bytes.length;
+      if (!socket.write(bytes)) {
+        await new Promise<void>((resolve) => {
+          socket.once("drain", resolve);
+          socket.once("close", resolve);
+        });
+      }
+    }
+    this.#guestEnded = true;
+    await op.race(new Promise<void>((resolve) => socket.end(resolve)));
+  }
 }

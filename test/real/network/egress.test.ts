@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { resultJson } from "../../../src/workspace/result-json.ts";
 import { openWorkbench, type Workbench } from "../../fixtures/workbench.ts";
@@ -140,3 +143,37 @@ test("addresses and resolvers of the spec are the guest's", async () => {
   expect(result.stdout.text()).toContain("default via 10.77.0.1");
   expect(result.stdout.text()).toContain("nameserver 10.77.0.3");
 });
+
+test("a server gets what a program had sent when it ended, and the run with it", async () => {
+  const size = 2_000_000;
+  const heard: Promise<number>[] = [];
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    heard.push(slowly(socket));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const result = await bench.run({
+    egressHost: [`upload.test=127.0.0.1:${port}`],
+    exec: `head -c ${size} /dev/zero > /big
+ip=$(nslookup -type=a upload.test | awk '/^Address/ { last = $NF } END { print last }')
+nc "$ip" 9000 -e cat /big`,
+  });
+  server.close();
+  expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+  expect(await Promise.all(heard)).toEqual([size]);
+});
+
+/** Bytes of a connection, which are read some time after they were sent. */
+async function slowly(socket: Socket): Promise<number> {
+  let count = 0;
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.on("error", () => {});
+  socket.on("end", () => socket.end());
+  await sleep(700);
+  socket.on("data", (part) => {
+    count += part.length;
+  });
+  socket.resume();
+  await closed;
+  return count;
+}

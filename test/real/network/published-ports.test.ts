@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { resultJson } from "../../../src/workspace/result-json.ts";
@@ -12,8 +12,12 @@ afterAll(async () => {
   await bench[Symbol.asyncDispose]();
 });
 
-/** Runs a command with one published port and talks to it while it runs. */
+/**
+ * Runs a command with one published port and talks to it while it runs. A run ends with its talk's failure; a talk may
+ * outlast its run by what is on its way.
+ */
 async function withPort(exec: string, guestPort: number, talk: (port: number) => Promise<void>) {
+  const ending = new AbortController();
   let known = (_port: number) => {};
   const port = new Promise<number>((resolve) => {
     known = resolve;
@@ -21,6 +25,7 @@ async function withPort(exec: string, guestPort: number, talk: (port: number) =>
   const running = bench.run(
     { exec, publish: [`0:${guestPort}`] },
     {
+      signal: ending.signal,
       onProgress: (event) => {
         const found =
           event.kind === "note" ? /127\.0\.0\.1:(\d+)$/.exec(event.text)?.[1] : undefined;
@@ -28,7 +33,18 @@ async function withPort(exec: string, guestPort: number, talk: (port: number) =>
       },
     },
   );
-  await Promise.all([port.then(talk), running]);
+  const tooLate = running.then(async ({ termination }): Promise<never> => {
+    await sleep(10_000);
+    throw new Error(`The run ended with ${JSON.stringify(termination)} before the talk was over`);
+  });
+  tooLate.catch(() => {});
+  try {
+    await Promise.race([port.then(talk), tooLate]);
+  } catch (error) {
+    ending.abort();
+    await running;
+    throw error;
+  }
   return { result: await running, hostPort: await port };
 }
 
@@ -83,3 +99,30 @@ test("half-close goes through to the guest and back", async () => {
   expect(back).toBe(sent);
   expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
 });
+
+test("a slow client gets what a service had sent when it ended, and the run with it", async () => {
+  const size = 400_000;
+  let got = 0;
+  const exec = `head -c ${size} /dev/zero > /big; nc -l -p 9000 -e cat /big`;
+  const { result } = await withPort(exec, 9000, async (port) => {
+    while (got === 0) {
+      got = await bytesOf(connect({ host: "127.0.0.1", port, allowHalfOpen: true }));
+      await sleep(100);
+    }
+  });
+  expect(got).toBe(size);
+  expect(result.termination).toEqual({ kind: "exited", exitCode: 0 });
+});
+
+/** Bytes that come until the connection ends; after the first, nothing is read for as long as a guest needs to end. */
+async function bytesOf(socket: Socket): Promise<number> {
+  let count = 0;
+  socket.on("error", () => {});
+  socket.on("end", () => socket.end());
+  socket.on("data", (part) => {
+    if (count === 0) void sleep(700, socket.pause()).then(() => socket.resume());
+    count += part.length;
+  });
+  await new Promise((resolve) => socket.once("close", resolve));
+  return count;
+}

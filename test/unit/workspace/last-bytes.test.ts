@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { type Op, withOp } from "../../../src/base/op.ts";
+import type { Leaving } from "../../../src/egress/leaving.ts";
+import { lastBytes } from "../../../src/workspace/last-bytes.ts";
+
+/** Waits with looks that see these, the last one from then on; returns how many round trips it took. */
+async function tripsFor(looks: readonly (readonly Leaving[])[], work = answers): Promise<number> {
+  let trips = 0;
+  const look = () => looks[Math.min(trips, looks.length - 1)] ?? [];
+  await withOp("end", {}, (op) =>
+    lastBytes(op, look, async (step) => {
+      trips += 1;
+      await work(step);
+    }),
+  );
+  return trips;
+}
+
+const answers = async (_op: Op) => {};
+const still: Leaving = { taken: 7, pending: false };
+
+test("a guest without connections is not asked", async () => {
+  expect(await tripsFor([[]])).toBe(0);
+});
+
+test("a connection at which nothing moves is left after three round trips", async () => {
+  expect(await tripsFor([[still]])).toBe(3);
+});
+
+test("bytes that still come, or still wait for their receiver, begin the count anew", async () => {
+  const moves = { taken: 9, pending: false };
+  expect(await tripsFor([[still], [still], [moves]])).toBe(2 + 3);
+  expect(await tripsFor([[still], [{ ...still, pending: true }], [still]])).toBe(1 + 3);
+});
+
+test("the last connection's end is the end of the wait", async () => {
+  expect(await tripsFor([[{ taken: 1, pending: true }], []])).toBe(1);
+});
+
+test("a receiver that takes nothing, and a guest that no longer answers, end it all the same", async () => {
+  expect(await tripsFor([[{ taken: 1, pending: true }]])).toBeGreaterThan(3);
+  const silent = (op: Op) => op.race(new Promise<void>(() => {}));
+  expect(await tripsFor([[still]], silent)).toBe(1);
+  expect(await tripsFor([[still]], () => Promise.reject(new Error("gone")))).toBe(1);
+});
