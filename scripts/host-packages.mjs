@@ -40,8 +40,9 @@ export const runtimePieces = [
 /** Whether mmdebstrap can build as root or in a user namespace. */
 async function buildsWithout() {
   if (process.getuid?.() === 0) return true;
-  if (findProgram("newuidmap") === null) return false;
-  return (await run("unshare", ["--user", "true"], { silent: true })) === 0;
+  // Through the programs that give an ordinary user a range of users, and the files that grant it.
+  const words = ["--user", "--map-root-user", "--map-auto", "true"];
+  return (await run("unshare", words, { silent: true })) === 0;
 }
 
 /** @type {readonly HostPiece[]} */

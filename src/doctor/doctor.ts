@@ -156,8 +156,13 @@ async function checkSupervisor(
     );
     return choice;
   } catch (error) {
-    const packages = [packageOf(`qemu-system-${hostEnvironment.arch}`)];
-    checks.push(failedStep("vmm", "core", error, packageRemedy(...packages)));
+    // Packages mend what packages bring, not a state directory that cannot be written.
+    const isMissing =
+      isMicroagentError(error) && ["vmm_not_found", "vmm_too_old"].includes(error.code);
+    const remedy = isMissing
+      ? packageRemedy(packageOf(`qemu-system-${hostEnvironment.arch}`))
+      : null;
+    checks.push(failedStep("vmm", "core", error, remedy));
     return null;
   }
 }

@@ -39,6 +39,19 @@ export async function programDir(needs: ProgramDirNeeds): Promise<string> {
   );
 }
 
+/** Refuses a directory that was chosen for something else, where programs have to run: `host_unsupported`. */
+export async function requireProgramDir(
+  dir: string,
+  needs: Pick<ProgramDirNeeds, "what" | "root"> & { readonly hint: string },
+): Promise<void> {
+  const fault = await faultOf(dir, { ...needs, devices: false });
+  if (fault === null) return;
+  throw new MicroagentError("host_unsupported", `"${dir}" ${fault}: ${needs.what} runs programs`, {
+    hint: needs.hint,
+    details: { directories: [dir] },
+  });
+}
+
 async function faultOf(dir: string, needs: ProgramDirNeeds): Promise<string | null> {
   try {
     await access(dir, constants.W_OK | constants.X_OK);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { MicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
 import { hostEnvironment } from "../../host/environment.ts";
+import { requireProgramDir } from "../../host/program-dir.ts";
 import { runTool } from "../../host/run-tool.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import type { Arch } from "../../supervisor/port.ts";
@@ -37,6 +38,10 @@ export async function buildKernel(op: Op, layout: StateLayout, arch: Arch): Prom
   const known = await soundRecord(op, layout, name);
   if (known !== null) return known;
   await using scratch = await emptyScratchDir(layout, "kernel-build");
+  await requireProgramDir(scratch.path, {
+    what: "a kernel build",
+    hint: "Choose another --state-dir, or name another directory with MICROAGENT_CACHE_DIR",
+  });
   const unpacked = await unpackPackages(op, apt, scratch.path, async (step) => [
     await sourcePackage(step, apt),
   ]);

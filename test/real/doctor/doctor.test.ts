@@ -60,6 +60,21 @@ test("without a kernel and without QEMU the verdict is failed, each with its rem
   }
 });
 
+test("packages are no remedy for a directory that cannot be made", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "microagent-doctor-"));
+  try {
+    // Nobody, not even root, makes a directory where a file is.
+    await writeFile(join(dir, "cache"), "");
+    const { code, report } = await doctor({ MICROAGENT_STATE_DIR: dir });
+    expect(code).toBe(1);
+    const vmm = report.checks.find((check) => check.id === "vmm");
+    expect(vmm).toMatchObject({ verdict: "failed", found: expect.stringContaining("cache") });
+    expect(vmm?.remedy ?? "").not.toContain("install");
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 test("a program that a boot would not find is not found by the doctor either", async () => {
   const dir = await mkdtemp(join(tmpdir(), "microagent-path-"));
   try {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { mountOptions } from "../../../src/host/mount-options.ts";
-import { programDir } from "../../../src/host/program-dir.ts";
+import { programDir, requireProgramDir } from "../../../src/host/program-dir.ts";
 import { openFakeHost } from "../../fixtures/control-groups.ts";
 import { mountNamespace } from "../../support/mounts.ts";
 import { leaveOut } from "../../support/refused.ts";
@@ -47,6 +47,19 @@ test("a directory that forbids programs is passed over for one that does not", a
     "proc/self/mountinfo": line("/", "rw") + line(dir, "rw,noexec") + line(inner, "rw,nosuid"),
   });
   expect(await programDir({ ...what, temporary: [dir, inner], root: host.root })).toBe(inner);
+});
+
+test("a directory that was chosen for something else is refused where programs must run", async () => {
+  await using host = await openFakeHost({
+    "proc/self/mountinfo": line("/", "rw") + line(dir, "rw,noexec"),
+  });
+  const needs = { what: "a kernel build", hint: "Choose another", root: host.root };
+  await expect(requireProgramDir(dir, needs)).rejects.toMatchObject({
+    code: "host_unsupported",
+    message: `"${dir}" forbids programs (mounted noexec): a kernel build runs programs`,
+    hint: "Choose another",
+  });
+  await requireProgramDir(tmpdir(), needs);
 });
 
 test("without any, each directory is named with its fault and the way out", async () => {
