@@ -198,13 +198,24 @@ export function noTemplate(name: string, templates: Readonly<Record<string, unkn
   );
 }
 
-function budgetOf(budget: NonNullable<MicrovmOptions["budget"]>): Budget {
-  const { memoryMib, cpuCount } = hostEnvironment;
+/**
+ * What machines may take together. A number may be more than the host has, whose machines rarely use all they are given;
+ * beyond the limit of a container the kernel kills them.
+ */
+export function budgetOf(
+  budget: NonNullable<MicrovmOptions["budget"]>,
+  host: Pick<
+    typeof hostEnvironment,
+    "memoryMib" | "memoryLimitedBy" | "cpuCount"
+  > = hostEnvironment,
+): Budget {
+  const { memoryMib, memoryLimitedBy, cpuCount } = host;
   const told = Number(hostEnvironment.env("MICROAGENT_VITEST_BUDGET_MIB"));
   const wanted = told > 0 ? told : (budget.memory ?? "60%");
   const share = typeof wanted === "number" ? null : Number(wanted.slice(0, -1)) / 100;
+  const asked = share === null ? Number(wanted) : Math.floor(memoryMib * share);
   return {
-    memoryMib: share === null ? Number(wanted) : Math.floor(memoryMib * share),
+    memoryMib: memoryLimitedBy === null ? asked : Math.min(asked, memoryMib),
     cpus: budget.cpus ?? cpuCount * 4,
     machines: budget.machines ?? 32,
   };

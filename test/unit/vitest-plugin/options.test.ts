@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { resolveOptions } from "../../../vitest-plugin/options.ts";
+import { budgetOf, resolveOptions } from "../../../vitest-plugin/options.ts";
 
 test("the first template is the default, and an image alone is one", () => {
   const { settings, templates } = resolveOptions({ templates: { a: "alpine:3.20", b: "x" } });
@@ -17,6 +17,14 @@ test.each([
   [{ template: "none", templates: { a: "x" } }, /no template "none", wanted one of "a"/],
 ])("%j is refused with its place", (options, message) => {
   expect(() => resolveOptions(options as never)).toThrow(message);
+});
+
+test("a budget in MiB is cut to a container's limit, and to nothing else", () => {
+  const host = { memoryMib: 2048, memoryLimitedBy: "this container", cpuCount: 2 };
+  expect(budgetOf({ memory: 8192 }, host).memoryMib).toBe(2048);
+  expect(budgetOf({ memory: 1024 }, host).memoryMib).toBe(1024);
+  expect(budgetOf({ memory: "50%" }, host).memoryMib).toBe(1024);
+  expect(budgetOf({ memory: 8192 }, { ...host, memoryLimitedBy: null }).memoryMib).toBe(8192);
 });
 
 test("a share of the host's memory is a budget, and timeouts are stretched", () => {
