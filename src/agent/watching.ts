@@ -10,7 +10,9 @@ export type GuestWatch =
       readonly beyond?: number | undefined;
     }
   /** A process by its own name or by that of its program's file. */
-  | { readonly for: "process"; readonly name: string; readonly present: boolean };
+  | { readonly for: "process"; readonly name: string; readonly present: boolean }
+  /** The end of what the kernel still sends for programs that have ended. */
+  | { readonly for: "sent" };
 
 export interface WatchAnswer {
   /** False: the time passed first. */

@@ -14,7 +14,7 @@ import type {
 import type { Attachments } from "./attachments.ts";
 import type { BootRequest } from "./boot.ts";
 import type { BootReport } from "./boot-report.ts";
-import { lastBytes } from "./last-bytes.ts";
+import { lastBytes, patienceMs } from "./last-bytes.ts";
 import { explainFailure } from "./machine-failure.ts";
 import { settledWithin } from "./settled-within.ts";
 import type { WorkspaceDir } from "./workspace-dir.ts";
@@ -153,7 +153,12 @@ export class Workspace {
   /** Lets what the guest's programs had sent when they ended reach others, for a moment at most. Never throws. */
   async lastBytes(op: Op): Promise<void> {
     const { agent, attachments } = this.#parts;
-    if (this.#closed === null) await lastBytes(op, attachments.leaving, (step) => agent.ping(step));
+    if (this.#closed !== null) return;
+    await lastBytes(op, {
+      sent: (step) => agent.watch(step, { for: "sent" }, patienceMs),
+      roundTrip: (step) => agent.ping(step),
+      leaving: attachments.leaving,
+    });
   }
 
   /** Powers the guest off in good order (its disks are flushed), then closes. */

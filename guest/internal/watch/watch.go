@@ -1,5 +1,5 @@
-// Package watch tells the host when a port, a file or a process of the machine is there, or is gone: looking
-// from inside costs a fraction of asking from outside.
+// Package watch tells the host when a port, a file or a process of the machine is there, or is gone, and when the kernel has
+// sent what ended programs left it: looking from inside costs a fraction of asking from outside.
 package watch
 
 import (
@@ -48,6 +48,8 @@ func lookFor(w *wire.Wait) look {
 		return port(w.Port, w.Present)
 	case "process":
 		return process(w.Name, w.Present)
+	case "sent":
+		return sent
 	}
 	return file(w.Path, w.Present, w.Beyond)
 }

@@ -4,7 +4,7 @@ import "errors"
 
 // Wait asks to be told when something is so.
 type Wait struct {
-	For       string // port, file or process
+	For       string // port, file, process or sent
 	Port      int
 	Path      string
 	Name      string
@@ -49,8 +49,8 @@ func parseWait(o *object) *Wait {
 	noNUL(o, "name", w.Name)
 	switch {
 	case o.err != nil:
-	case w.For != "port" && w.For != "file" && w.For != "process":
-		o.err = errors.New("Field \"for\" is not \"port\", \"file\" or \"process\"")
+	case w.For != "port" && w.For != "file" && w.For != "process" && w.For != "sent":
+		o.err = errors.New("Field \"for\" is not \"port\", \"file\", \"process\" or \"sent\"")
 	case w.For == "port" && w.Port == 0:
 		o.err = errors.New("Field \"port\" is missing")
 	case w.For == "process" && w.Name == "":

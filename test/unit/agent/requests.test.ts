@@ -130,6 +130,7 @@ const asks: readonly [string, (op: Op, agent: Agent) => Promise<unknown>][] = [
     (op, agent) =>
       agent.watch(op, { for: "file", path: "/var/log/x", present: true, beyond: 12 }, 500),
   ],
+  ["wait for what is left to send", (op, agent) => agent.watch(op, { for: "sent" }, 2_000)],
   ["changes", (op, agent) => agent.changes(op, "/etc", 1_700_000_000_000)],
   ["remove", (op, agent) => agent.remove(op, "/tmp/x", { recursive: true })],
   ["pull the cable", (op, agent) => agent.disturb(op, { what: "link", up: false })],
