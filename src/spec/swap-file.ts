@@ -24,6 +24,7 @@ export type LoadedSwap = {
   readonly domains: readonly string[];
   readonly header: string;
   readonly format: string;
+  readonly clientCertificate?: { readonly certRef: string; readonly keyRef: string } | undefined;
 } & (
   | { readonly type: "static"; readonly keyRef: string }
   | ({
@@ -41,6 +42,13 @@ export type LoadedSwap = {
     } & Acquisition)
 );
 
+/** The swaps of a file, and where they stand in it. */
+export interface LoadedSwapFile {
+  readonly swaps: readonly LoadedSwap[];
+  /** `file:line:column` of a field of a swap. */
+  place(name: string, field: string): string;
+}
+
 interface Acquisition {
   readonly tokenUrl: string;
   readonly tokenField: string;
@@ -51,13 +59,13 @@ interface Acquisition {
  * Reads the file of `--egress-swap-config`, YAML or JSON, strictly. Fails with `invalid_argument` when
  * it cannot be read and `spec_invalid` with its place when something in it is wrong.
  */
-export async function loadSwapFile(op: Op, path: string): Promise<readonly LoadedSwap[]> {
+export async function loadSwapFile(op: Op, path: string): Promise<LoadedSwapFile> {
   const reading = readSettingsFile(path, "Swap file", "--egress-swap-config");
   return parseSwapFile(await op.race(reading), path);
 }
 
 /** Checks the text of a swap file; `fileName` is used in errors only. */
-export function parseSwapFile(content: string, fileName: string): readonly LoadedSwap[] {
+export function parseSwapFile(content: string, fileName: string): LoadedSwapFile {
   const { value, fields, complaints } = walkDocument(composeYaml(fileName, content), {
     plainScalar: () => false,
     secret: (path) => mayBeSecret(path),
@@ -69,7 +77,15 @@ export function parseSwapFile(content: string, fileName: string): readonly Loade
   }
   const parsed = swapFileSchema.safeParse(value);
   if (parsed.success) {
-    return Object.entries(parsed.data.swaps).map(([name, entry]) => loaded(name, entry));
+    const entries = Object.entries(parsed.data.swaps);
+    for (const [name, entry] of entries) refuseHalfACertificate(name, entry, source);
+    return {
+      swaps: entries.map(([name, entry]) => loaded(name, entry)),
+      place(name, field) {
+        const { line, column } = source.place(["swaps", name, field]);
+        return `${fileName}:${line}:${column}`;
+      },
+    };
   }
   const { issues } = parsed.error;
   // A misspelled key is why another one is missing.
@@ -81,12 +97,37 @@ export function parseSwapFile(content: string, fileName: string): readonly Loade
   ]);
 }
 
+/** A key is of no use without its certificate, and the other way round. */
+function refuseHalfACertificate(name: string, entry: SwapEntry, source: SpecSource): void {
+  const { client_cert_ref: cert, client_key_ref: key } = entry;
+  if ((cert === undefined) === (key === undefined)) return;
+  const [given, missing] =
+    cert === undefined
+      ? ["client_key_ref", "client_cert_ref"]
+      : ["client_cert_ref", "client_key_ref"];
+  throw specError([
+    source.problem(["swaps", name, given], "key", {
+      sentence: `Field "swaps.${name}.${given}" has no "${missing}" beside it: expected both`,
+      hint: "Where one file holds the certificate and its key, name it in both",
+    }),
+  ]);
+}
+
 function loaded(name: string, entry: SwapEntry): LoadedSwap {
   const { domains } = entry;
   const header = entry.header ?? "Authorization";
   const written = entry.format ?? "";
   const usual = entry.type === "static" ? "{key}" : "Bearer {key}";
-  const placement = { name, domains, header, format: written === "" ? usual : written };
+  const { client_cert_ref: certRef, client_key_ref: keyRef } = entry;
+  const placement = {
+    name,
+    domains,
+    header,
+    format: written === "" ? usual : written,
+    ...(certRef === undefined || keyRef === undefined
+      ? {}
+      : { clientCertificate: { certRef, keyRef } }),
+  };
   if (entry.type === "static") return { ...placement, type: "static", keyRef: entry.key_ref };
   const acquisition = {
     tokenUrl: entry.token_url,

@@ -1,4 +1,5 @@
 import { withOp } from "../base/op.ts";
+import { referencesOf } from "../egress/swap/rule.ts";
 import { isRefProblem, parseSecretRef, type SecretRef } from "../secret/reference.ts";
 import type { RunPlan } from "../spec/plan.ts";
 import { networkRequestOf } from "./network-request.ts";
@@ -51,14 +52,7 @@ async function swapRefsOf(plan: RunPlan): Promise<readonly SecretRef[]> {
   const { swaps } = await withOp("credential swap", {}, (op) =>
     readSwap(op, { ...swap, caFiles: [] }),
   );
-  return swaps
-    .flatMap((rule) => {
-      if (rule.type === "static") return [rule.keyRef];
-      return rule.type === "oauth2-cc"
-        ? [rule.clientIdRef, rule.clientSecretRef]
-        : [rule.signingKeyRef];
-    })
-    .flatMap(parsed);
+  return swaps.flatMap(referencesOf).flatMap(parsed);
 }
 
 /** The reference of `NAME=reference`; none of what is no reference, which fails where it is used. */

@@ -1,6 +1,6 @@
 import type { Agent } from "../agent/agent.ts";
 import { singleFileTree } from "../agent/tree.ts";
-import { isMicroagentError } from "../base/errors.ts";
+import { isMicroagentError, MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type Op, withOp } from "../base/op.ts";
 import type { Interceptor } from "../egress/interceptor.ts";
@@ -12,7 +12,7 @@ import { parseNamedSecret } from "../secret/named.ts";
 import { resolveSecretText } from "../secret/resolve.ts";
 import { readGuestText } from "./guest-text.ts";
 import type { SwapRequest } from "./network-request.ts";
-import { readSwap } from "./swap-rules.ts";
+import { readSwap, type SwapFiles } from "./swap-rules.ts";
 
 /** The credential swap of one guest. */
 export interface OpenSwap {
@@ -27,8 +27,10 @@ export interface OpenSwap {
 export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> {
   // A literal is refused here too, for callers that have no spec to check it.
   for (const text of request.providers) if (text.includes("=")) warnIfUnset(op, text);
-  const { swaps, extraRootsPem } = await readSwap(op, request);
-  const interceptor = await createInterceptor(op, { swaps, resolveSecret, extraRootsPem });
+  const { swaps, extraRootsPem, place } = await readSwap(op, request);
+  const interceptor = await createInterceptor(op, { swaps, resolveSecret, extraRootsPem }).catch(
+    (error) => Promise.reject(withPlace(error, place)),
+  );
   let env: Readonly<Record<string, string>> = {};
   return {
     interceptor,
@@ -39,6 +41,17 @@ export async function openSwap(op: Op, request: SwapRequest): Promise<OpenSwap> 
       env = await trustIn(step, agent, interceptor.caCertificatePem, swaps);
     },
   };
+}
+
+/** An error about a field of a swap file, with the place of the field. */
+function withPlace(error: unknown, place: SwapFiles["place"]): unknown {
+  if (!isMicroagentError(error)) return error;
+  const { swap, swapField } = error.details;
+  if (typeof swap !== "string" || typeof swapField !== "string") return error;
+  const at = place(swap, swapField);
+  if (at === null) return error;
+  const { code, message, hint, details } = error;
+  return new MicroagentError(code, `${at}: ${message}`, { hint, details });
 }
 
 /** A key that is missing is told before the run; its requests alone fail, the rest may do without. */

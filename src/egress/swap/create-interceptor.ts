@@ -1,14 +1,14 @@
 import type { Duplex } from "node:stream";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
-import { isMicroagentError, MicroagentError } from "../../base/errors.ts";
+import { asMicroagentError, isMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
-import type { AuditEvent } from "../audit-event.ts";
 import { listsName } from "../host-rule.ts";
 import type { InterceptedFlow, Interceptor } from "../interceptor.ts";
 import { WorkspaceAuthority } from "../tls/authority.ts";
-import { hostTrust } from "../tls/roots.ts";
+import { hostTrust, type Trust } from "../tls/roots.ts";
 import { CredentialSource } from "./acquire.ts";
+import { ClientCertificate } from "./client-certificate.ts";
 import type { Credential } from "./credential.ts";
 import type { Destination, HeldGuard, Report } from "./destination.ts";
 import { type SwapDomains, withDomains } from "./domains.ts";
@@ -17,11 +17,11 @@ import { serveGuest } from "./guest-connection.ts";
 import { authorityOf } from "./prepare.ts";
 import { EchoGuard } from "./redactor.ts";
 import { Remembered } from "./remembered.ts";
+import { eventOf, reportTo } from "./report.ts";
 import type { SwapRule } from "./rule.ts";
 import { tokenEndpoint } from "./token-endpoint.ts";
 import { upgrade } from "./upgrade.ts";
 import { Upstream } from "./upstream.ts";
-import { usageMeter } from "./usage.ts";
 
 export interface InterceptorOptions {
   readonly swaps: readonly SwapRule[];
@@ -33,6 +33,8 @@ export interface InterceptorOptions {
 
 interface Swap extends SwapDomains {
   readonly source: CredentialSource;
+  /** Null: its servers are shown none. */
+  readonly certificate: ClientCertificate | null;
 }
 
 /** An `Interceptor` and what a snapshot of its guest must remember of it. */
@@ -43,7 +45,8 @@ export interface SwapInterceptor extends Interceptor {
 
 /**
  * The credential swap of one workspace: its authority is made here, the leaves of all hosts that are
- * named in full before this resolves. Fails with `invalid_argument`; credentials are not asked for yet.
+ * named in full before this resolves. Client certificates are read, which fails as their references do and with
+ * `secret_unusable`; other credentials are not asked for yet. Fails with `invalid_argument` for the rest.
  */
 export async function createInterceptor(
   op: Op,
@@ -56,8 +59,18 @@ export async function createInterceptor(
     (swap): Swap => ({
       ...swap,
       source: new CredentialSource(swap.rule, sources, (credential) => remembered.hold(credential)),
+      certificate:
+        swap.rule.clientCertificate === undefined
+          ? null
+          : new ClientCertificate(
+              swap.rule,
+              swap.rule.clientCertificate,
+              options.resolveSecret,
+              trust,
+            ),
     }),
   );
+  for (const { certificate } of swaps) await certificate?.context(op);
   const names = swaps.flatMap(({ domains }) => domains.map(({ name }) => name ?? ""));
   const authority = new WorkspaceAuthority([...new Set(names)], op.clock);
   for (const { domains } of swaps) {
@@ -74,13 +87,13 @@ class TlsInterceptor implements SwapInterceptor {
   readonly hosts: readonly string[];
   readonly #swaps: readonly Swap[];
   readonly #authority: WorkspaceAuthority;
-  readonly #trust: () => SecureContext;
+  readonly #trust: Trust;
   readonly #remembered: Remembered;
 
   constructor(
     swaps: readonly Swap[],
     authority: WorkspaceAuthority,
-    trust: () => SecureContext,
+    trust: Trust,
     remembered: Remembered,
   ) {
     this.caCertificatePem = authority.certificatePem;
@@ -138,15 +151,15 @@ class TlsInterceptor implements SwapInterceptor {
 
   async #serve(op: Op, flow: InterceptedFlow, swap: Swap, socket: TLSSocket): Promise<Upstream> {
     const { name, port, dial } = flow;
+    const report = reportTo(flow, swap.rule);
     const upstream = new Upstream(op, {
       name,
       authority: authorityOf(name, port),
       dial,
-      trust: this.#trust,
+      context: (step) => this.#contextFor(step, name, swap, report),
       prefer: socket.alpnProtocol === "h2" ? "h2" : "h1",
       onFailure: (reason) => flow.audit(eventOf(flow, "egress_mitm_upstream_error", reason)),
     });
-    const report = reportTo(flow, swap.rule);
     const destination: Destination = {
       name,
       port,
@@ -175,6 +188,22 @@ class TlsInterceptor implements SwapInterceptor {
       socket.destroy();
     }
     return upstream;
+  }
+
+  async #contextFor(op: Op, name: string, swap: Swap, report: Report): Promise<SecureContext> {
+    if (swap.certificate === null) return this.#trust();
+    try {
+      return await swap.certificate.context(op);
+    } catch (error) {
+      op.check();
+      const { code } = asMicroagentError(error);
+      report.swapFailed(asMicroagentError(error));
+      throw new MicroagentError(
+        code,
+        `The client certificate for "${name}" could not be had on the host (${code})`,
+        { details: { audited: true } },
+      );
+    }
   }
 
   #guard(flow: InterceptedFlow, credential: Credential): HeldGuard {
@@ -221,47 +250,6 @@ function secured(server: Server, client: Duplex): Promise<TLSSocket> {
     client.once("end", () => setImmediate(() => setImmediate(closed)));
     server.emit("connection", client);
   });
-}
-
-function reportTo(flow: InterceptedFlow, rule: SwapRule): Report {
-  return {
-    swapped: () => flow.audit(eventOf(flow, "egress_swap", rule.name)),
-    limited: () =>
-      flow.audit(
-        eventOf(
-          flow,
-          "egress_swap_error",
-          `${rule.name}: limited, a refused credential stays in use`,
-        ),
-      ),
-    swapFailed: (error) =>
-      flow.audit({
-        ...eventOf(
-          flow,
-          "egress_swap_error",
-          `${rule.name}: ${error.code}${error.details.limited === true ? ", limited" : ""}`,
-        ),
-        signal: "unresolved-secret-ref",
-      }),
-    refused: (refusal) =>
-      flow.audit({
-        ...eventOf(flow, "egress_deny", refusal.reason ?? ""),
-        signal: refusal.signal,
-      }),
-    meter: (fields) =>
-      usageMeter(fields, ({ model, inputTokens, outputTokens }) =>
-        flow.audit({
-          ...eventOf(flow, "egress_usage", rule.name),
-          model,
-          input_tokens: inputTokens,
-          output_tokens: outputTokens,
-        }),
-      ),
-  };
-}
-
-function eventOf(flow: InterceptedFlow, event: AuditEvent["event"], reason: string): AuditEvent {
-  return { event, host: flow.name, dst: "", reason };
 }
 
 function reasonOf(error: unknown): string {

@@ -84,6 +84,10 @@ export function refusalOf(error: unknown): Refusal {
     const what = `cannot be read (${code})`;
     return new Refusal(502, `The answer ${what}`, `unreadable-answer: ${what}`);
   }
+  // A server of TLS 1.3 refuses a client, or the lack of its certificate, after the client has begun.
+  if (code?.startsWith("ERR_SSL_") === true) {
+    return new Refusal(502, `The server broke off TLS (${code})`, `upstream-broke-off: ${code}`);
+  }
   return code !== undefined && malformed.has(code)
     ? new Refusal(400, "The request is malformed", "malformed-request")
     : new Refusal(502, "The server broke off the exchange", "upstream-broke-off");

@@ -9,6 +9,14 @@ interface Placement {
   readonly header: string;
   /** The header's value; `{key}` stands for the credential. */
   readonly format: string;
+  /** For servers that ask their clients for a certificate. */
+  readonly clientCertificate?: ClientCertificateRefs | undefined;
+}
+
+/** Where a client certificate and its key come from, both in PEM. */
+export interface ClientCertificateRefs {
+  readonly certRef: string;
+  readonly keyRef: string;
 }
 
 export interface StaticRule extends Placement {
@@ -43,4 +51,21 @@ export interface JwtBearerRule extends TokenAcquisition {
   readonly claims: Readonly<Record<string, string>>;
   /** `kid` of the assertion's head. */
   readonly keyId: string | null;
+}
+
+/** Every reference of a rule. */
+export function referencesOf(rule: SwapRule): readonly string[] {
+  const { clientCertificate } = rule;
+  const own =
+    clientCertificate === undefined ? [] : [clientCertificate.certRef, clientCertificate.keyRef];
+  switch (rule.type) {
+    case "static":
+      return [rule.keyRef, ...own];
+    case "oauth2-cc":
+      return [rule.clientIdRef, rule.clientSecretRef, ...own];
+    case "jwt-bearer":
+      return [rule.signingKeyRef, ...own];
+    default:
+      return rule satisfies never;
+  }
 }

@@ -12,7 +12,8 @@ export interface UpstreamTarget {
   readonly name: string;
   readonly authority: string;
   readonly dial: () => Promise<Duplex>;
-  readonly trust: () => SecureContext;
+  /** What the connection trusts and shows of itself; asked for each one. */
+  readonly context: (op: Op) => Promise<SecureContext>;
   /** What the guest speaks is preferred. */
   readonly prefer: "h1" | "h2";
   /** Called with the reason of each connection that failed. */
@@ -108,7 +109,7 @@ export class Upstream {
   }
 
   async #handshake(op: Op, protocols: string[]): Promise<TLSSocket> {
-    const secureContext = this.#target.trust();
+    const secureContext = await this.#target.context(op);
     const raw = await op.race(this.#target.dial());
     if (this.#closed || op.signal.aborted) {
       raw.destroy();
@@ -150,6 +151,7 @@ export class Upstream {
   }
 
   #told(error: unknown): MicroagentError {
+    if (isMicroagentError(error) && error.details.audited === true) return error;
     const reason = isMicroagentError(error) ? error.code : (codeOf(error) ?? "unknown reason");
     this.#target.onFailure(reason);
     return new MicroagentError(

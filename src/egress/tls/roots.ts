@@ -12,11 +12,20 @@ const systemBundles = [
   "/etc/ssl/cert.pem",
 ];
 
+/** What a server that asks its client for a certificate is shown: certificates and their key in PEM. */
+export interface ClientIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a connection of ours trusts, and what it shows of itself. */
+export type Trust = (identity?: ClientIdentity) => SecureContext;
+
 /**
  * What our own connections trust: the system's roots (Node's where it has none), those of
  * `NODE_EXTRA_CA_CERTS`, and `extraPem`. `invalid_argument` when a file the user named cannot be read.
  */
-export async function hostTrust(op: Op, extraPem: readonly string[]): Promise<() => SecureContext> {
+export async function hostTrust(op: Op, extraPem: readonly string[]): Promise<Trust> {
   const named = hostEnvironment.env("NODE_EXTRA_CA_CERTS");
   const [system, extra] = await op.together([
     (part) => part.race(systemRoots()),
@@ -25,7 +34,10 @@ export async function hostTrust(op: Op, extraPem: readonly string[]): Promise<()
   const ca = [...system, ...extra, ...extraPem];
   let made: SecureContext | null = null;
   // Reading more than a hundred certificates takes a while, and no machine has to wait for it.
-  return () => {
+  return (identity) => {
+    if (identity !== undefined) {
+      return createSecureContext({ ca, minVersion: "TLSv1.2", ...identity });
+    }
     made ??= createSecureContext({ ca, minVersion: "TLSv1.2" });
     return made;
   };

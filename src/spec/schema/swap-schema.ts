@@ -9,6 +9,8 @@ export const wantedInSwap: Readonly<Record<string, string>> = {
   domains: 'a list of host names such as "api.example.com" or ".example.com"',
   header: 'the name of a request header such as "Authorization"',
   format: 'a text with {key} in it such as "Bearer {key}"',
+  client_cert_ref: 'a reference to certificates in PEM such as "file:/etc/keys/client.pem"',
+  client_key_ref: 'a reference to a private key in PEM such as "file:/etc/keys/client-key.pem"',
   key_ref: 'a reference such as "env:API_KEY"',
   token_url: "an https URL",
   client_id_ref: 'a reference such as "env:CLIENT_ID"',
@@ -74,6 +76,8 @@ const placement = {
   domains: z.array(checked("domains", isDomain)).min(1).max(64),
   header: checked("header", isHeader).optional(),
   format: checked("format", isFormat).optional(),
+  client_cert_ref: checked("client_cert_ref", isReference).optional(),
+  client_key_ref: checked("client_key_ref", isReference).optional(),
 };
 
 const acquisition = {

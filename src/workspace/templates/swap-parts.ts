@@ -1,6 +1,7 @@
 import { scrypt } from "node:crypto";
 import { isMicroagentError } from "../../base/errors.ts";
 import type { Op } from "../../base/op.ts";
+import { referencesOf } from "../../egress/swap/rule.ts";
 import { isRefProblem, parseSecretRef } from "../../secret/reference.ts";
 import { resolveSecretText } from "../../secret/resolve.ts";
 import type { SwapRequest } from "../network-request.ts";
@@ -31,13 +32,6 @@ export async function swapParts(op: Op, swap: SwapRequest): Promise<SwapParts> {
     credentials.push([reference, await fingerprint(op, reference)]);
   }
   return { parts: { swaps, extraRootsPem, credentials }, isRemote };
-}
-
-/** Rules hold references under several names; every text in one that reads as a reference counts. */
-function referencesOf(rule: object): readonly string[] {
-  return Object.entries(rule).flatMap(([name, value]) =>
-    name.endsWith("Ref") && typeof value === "string" ? [value] : [],
-  );
 }
 
 function schemeOf(reference: string): string | null {

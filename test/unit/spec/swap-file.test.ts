@@ -15,12 +15,14 @@ function complaint(text: string): string {
 }
 
 test("the three kinds, with their defaults filled in", () => {
-  const rules: readonly SwapRule[] = parseSwapFile(
+  const { swaps, place } = parseSwapFile(
     `swaps:
   plain:
     type: static
     domains: [api.example.com, .example.org]
     key_ref: env:KEY
+    client_cert_ref: file:/keys/c.pem
+    client_key_ref: env:CLIENT_KEY
   client:
     type: oauth2-cc
     domains: [api.example.net:8443]
@@ -43,6 +45,8 @@ test("the three kinds, with their defaults filled in", () => {
 `,
     "swaps.yaml",
   );
+  const rules: readonly SwapRule[] = swaps;
+  expect(place("plain", "client_key_ref")).toBe("swaps.yaml:7:5");
   const auth = { tokenUrl: "https://auth.example.net/token" };
   expect(rules).toEqual([
     {
@@ -52,6 +56,7 @@ test("the three kinds, with their defaults filled in", () => {
       header: "Authorization",
       format: "{key}",
       keyRef: "env:KEY",
+      clientCertificate: { certRef: "file:/keys/c.pem", keyRef: "env:CLIENT_KEY" },
     },
     {
       name: "client",
@@ -85,7 +90,7 @@ test("the three kinds, with their defaults filled in", () => {
 
 test("JSON is read as well", () => {
   const entry = { type: "static", domains: ["a.example"], key_ref: "env:KEY" };
-  expect(parseSwapFile(JSON.stringify({ swaps: { a: entry } }), "s.json")).toHaveLength(1);
+  expect(parseSwapFile(JSON.stringify({ swaps: { a: entry } }), "s.json").swaps).toHaveLength(1);
 });
 
 const one = (fields: string) =>
@@ -106,6 +111,14 @@ test.each([
   [
     one("    key_ref: env:K\n    header: Host\n"),
     'Field "swaps.a.header" is "Host", which frames or addresses the request',
+  ],
+  [
+    one("    key_ref: env:K\n    client_key_ref: env:C\n"),
+    'swaps.yaml:6:5: Field "swaps.a.client_key_ref" has no "client_cert_ref" beside it: expected both',
+  ],
+  [
+    one("    key_ref: env:K\n    client_cert_ref: env:C\n"),
+    'swaps.yaml:6:5: Field "swaps.a.client_cert_ref" has no "client_key_ref" beside it: expected both',
   ],
   [
     "swaps:\n  a:\n    type: magic\n",
@@ -133,6 +146,7 @@ test("a literal secret is refused, and shown neither in the sentence nor in the 
   for (const text of [
     one(`    key_ref: ${literal}\n`),
     one(`    key: ${literal}\n`),
+    one(`    key_ref: env:K\n    client_cert_ref: env:C\n    client_key_ref: ${literal}\n`),
     one(`    key_ref: env:K\n    format: Bearer ${literal}\n`),
   ]) {
     const shown = complaint(text);
