@@ -275,6 +275,8 @@ export const limits = {
     zstdWindowBytesMax: 8 * MiB,
     /** Bytes that the decoder of zstd may move for an answer, beside 256 for each byte that it gives. */
     zstdWorkBytes: 4 * GiB,
+    /** Frames of one WebSocket message that wait for the rest of what may be a credential. */
+    heldFramesMax: 4_096,
     /** An upload that is not wanted any more is still read for so long, so that its client reads the answer. */
     lingerMs: 30_000,
     /** How long a resolved static credential is used before its reference is asked again. */

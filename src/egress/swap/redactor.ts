@@ -26,16 +26,21 @@ export class EchoGuard {
     return Buffer.concat(parts).toString("latin1");
   }
 
+  /** One text that comes in pieces. */
+  redaction(): Redaction {
+    let isTold = false;
+    return new Redaction(this.#automaton, () => {
+      if (!isTold) this.#onEcho();
+      isTold = true;
+    });
+  }
+
   /**
    * A body on its way. Of what arrived, only an end that could be the beginning of a value waits for
    * what follows; everything before it passes at once.
    */
   stream(): Transform {
-    let isTold = false;
-    const redaction = new Redaction(this.#automaton, () => {
-      if (!isTold) this.#onEcho();
-      isTold = true;
-    });
+    const redaction = this.redaction();
     return new Transform({
       transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback) {
         for (const part of redaction.push(chunk)) this.push(part);

@@ -3,6 +3,7 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Op } from "../../base/op.ts";
+import { badAnswer } from "./codings.ts";
 import type { Destination, HeldGuard } from "./destination.ts";
 import { type Field, fieldsOf, flat, valuesOf } from "./fields.ts";
 import { forward, refusalOf } from "./forward.ts";
@@ -11,16 +12,20 @@ import { GuestAnswerH1, guestRequestH1 } from "./guest-h1.ts";
 import { prepare } from "./prepare.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import { answerIn } from "./upstream-h1.ts";
+import { searchedFrames } from "./websocket-frames.ts";
 
-/** Compression would hide the credential from whoever looks for it in the bytes. */
-const notUpgraded = "sec-websocket-extensions";
+/** Compression would hide the credential from whoever looks for it in the bytes. In any spelling, as for credentials. */
+function offersCompression(name: string): boolean {
+  return name.replace(/[^a-z0-9]/g, "-") === "sec-websocket-extensions";
+}
 
 /** Protocols whose heads are compressed or whose bytes are encrypted: no server is offered one. */
 const unsearchable = /^(h2c|http|spdy|tls)\b/i;
 
 /**
  * A request to leave HTTP, WebSocket above all. After the server's 101 the bytes are copied as they
- * are, towards the guest past the guard. Never fails; leaves the socket closed.
+ * are, towards the guest past the guard: the messages of WebSocket, and what another protocol sends as one text.
+ * Never fails; leaves the socket closed.
  */
 export async function upgrade(
   op: Op,
@@ -57,7 +62,7 @@ export async function upgrade(
     }
     held = destination.guard(credential);
     const { guard } = held;
-    const fields = outgoing.fields.filter(([name]) => name !== notUpgraded);
+    const fields = outgoing.fields.filter(([name]) => !offersCompression(name));
     const sent = upstream.upgrade({ ...outgoing, fields }, offered.join(", "));
     abort = () => sent.destroy();
     const outcome = await op.race(
@@ -79,6 +84,12 @@ export async function upgrade(
     if (outcome.socket === null) {
       return await giveBack(op, request, received, guard, answer, destination.report);
     }
+    const protocol = valuesOf(fieldsOf(outcome.message.rawHeaders), "upgrade").join().toLowerCase();
+    const isWebSocket = protocol.includes("websocket") || !/[^ ,]/.test(protocol);
+    if (isWebSocket && received.fields.some(([name]) => offersCompression(name))) {
+      outcome.socket.destroy();
+      throw badAnswer("compresses WebSocket messages although it was not offered");
+    }
     const other = outcome.socket;
     abort = () => other.destroy();
     response.detachSocket(socket as never);
@@ -89,19 +100,21 @@ export async function upgrade(
     socket.write(headText([...shown, ["connection", "Upgrade"]]));
     if (head.length > 0) other.write(head);
     if (outcome.head.length > 0) other.unshift(outcome.head);
+    const searched = isWebSocket ? searchedFrames(guard) : guard.stream();
     await op.race(
-      Promise.all([pipeline(socket, other), pipeline(other as Readable, guard.stream(), socket)]),
+      Promise.all([pipeline(socket, other), pipeline(other as Readable, searched, socket)]),
     );
   } catch (error) {
     abort();
-    if (answer.begun || socket.destroyed) {
+    const hasSwitched = response.socket === null;
+    if (hasSwitched && error instanceof Refusal) destination.report.refused(error);
+    if (hasSwitched || answer.begun || socket.destroyed) {
       socket.destroy();
       return;
     }
     const refusal = refusalOf(error);
     if (refusal.audited) destination.report.refused(refusal);
-    if (response.socket === null) socket.destroy();
-    else refuse(answer, refusal);
+    refuse(answer, refusal);
   } finally {
     held?.release();
   }

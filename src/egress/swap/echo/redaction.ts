@@ -25,6 +25,11 @@ export class Redaction {
     });
   }
 
+  /** How many pieces wait for what follows. */
+  get pieces(): number {
+    return this.#kept.length;
+  }
+
   /** Takes what arrived, and gives back what may pass. What was given is not written to. */
   push(bytes: Buffer): readonly Buffer[] {
     const from = this.#offset;

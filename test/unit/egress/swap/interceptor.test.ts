@@ -260,7 +260,7 @@ test("an upgrade passes, and its bytes go both ways past the guard", async () =>
         const key = message.headers.authorization === `Bearer ${realKey}`;
         const extensions = message.headers["sec-websocket-extensions"] ?? "none";
         socket.write(
-          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Key: ${key}\r\nX-Extensions: ${extensions}\r\n\r\nhello ${realKey}`,
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: example\r\nX-Key: ${key}\r\nX-Extensions: ${extensions}\r\n\r\nhello ${realKey}`,
         );
         socket.on("data", (part: Buffer) => socket.write(part.toString().toUpperCase()));
       },
@@ -272,7 +272,7 @@ test("an upgrade passes, and its bytes go both ways past the guard", async () =>
     headers: {
       host,
       connection: "Upgrade",
-      upgrade: "websocket",
+      upgrade: "example",
       "sec-websocket-extensions": "permessage-deflate",
     },
   });
