@@ -50,6 +50,8 @@ export const limits = {
     firstBytesMs: 2_000,
     /** The same until a request or a ClientHello that has begun must have ended: people type them too. */
     firstHeadMs: 10_000,
+    /** Answers before one answer (1xx): a server that works for hours says so every few seconds at most. */
+    interimAnswersMax: 1_000,
     /** Datagrams on their way to the guest; more are dropped, as a network would. */
     datagramBytesMax: 256 * KiB,
   },

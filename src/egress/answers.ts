@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import { ChunkedBody } from "./chunked-body.ts";
 import { readFields } from "./http-fields.ts";
 
@@ -21,6 +22,7 @@ export class Answers {
   #held: Buffer = Buffer.alloc(0);
   #left = 0;
   #chunked: ChunkedBody | null = null;
+  #interim = 0;
 
   /** `onFinal` is called with the answer to a request to leave HTTP: whether it was a yes, and what has come after it. */
   constructor(onFinal: (left: boolean, rest: Uint8Array) => void) {
@@ -85,7 +87,11 @@ export class Answers {
     const fields = readFields(lines);
     if (digits === undefined || typeof fields === "string") return this.#lose();
     const status = Number(digits);
-    if (status < 200 && status !== 101) return end;
+    if (status < 200 && status !== 101) {
+      this.#interim += 1;
+      return this.#interim > limits.egress.interimAnswersMax ? this.#lose() : end;
+    }
+    this.#interim = 0;
     this.#asked.shift();
     const connected = asked.leavesHttp === "connect" && status >= 200 && status < 300;
     const upgraded = asked.leavesHttp === "upgrade" && status === 101;

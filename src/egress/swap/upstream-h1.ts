@@ -10,7 +10,9 @@ import type {
   UpstreamRequest,
 } from "./exchange.ts";
 import { type Field, fieldsOf, flat, pairs } from "./fields.ts";
+import { interimCount } from "./interim.ts";
 import { LenientHeads } from "./lenient-heads.ts";
+import { Refusal } from "./refusal.ts";
 
 type Connect = () => Promise<TLSSocket>;
 
@@ -41,6 +43,7 @@ export class UpstreamH1 {
     const sent = this.#send(request);
     const answer = answerOf(sent, onInformational).catch((error) => {
       // A kept connection may end while we use it; a request without a body can go again.
+      if (error instanceof Refusal) throw error;
       if (!sent.reusedSocket || request.hasBody || sent.destroyed === false) throw error;
       return answerOf(this.#send(request), onInformational);
     });
@@ -92,6 +95,13 @@ export class UpstreamH1 {
       maxHeaderSize: limits.swap.headBytesMax,
       insecureHTTPParser: false,
     });
+    sent.on(
+      "information",
+      interimCount((refusal) => {
+        sent.emit("error", refusal);
+        sent.destroy();
+      }),
+    );
     sent.once("socket", (socket: unknown) => {
       if (socket instanceof LenientHeads) socket.expectHead();
     });

@@ -9,6 +9,7 @@ import type {
   UpstreamRequest,
 } from "./exchange.ts";
 import { type Field, fieldsOfObject, objectOf } from "./fields.ts";
+import { interimCount } from "./interim.ts";
 
 /** One HTTP/2 connection to the upstream. */
 export class UpstreamH2 {
@@ -50,6 +51,13 @@ export class UpstreamH2 {
     stream.on("trailers", (given) => {
       received = fieldsOfObject(given);
     });
+    stream.on(
+      "headers",
+      interimCount((refusal) => {
+        stream.emit("error", refusal);
+        stream.close(constants.NGHTTP2_CANCEL);
+      }),
+    );
     stream.on("headers", (given) =>
       onInformational(Number(given[":status"]), fieldsOfObject(given)),
     );

@@ -303,6 +303,21 @@ describe("the gate for requests", () => {
     expect(run([`< ${yes}`, upgrade, "x"]).ended).toBe(true);
   });
 
+  test("looks for an agreement behind a thousand answers before the answer, and no further", () => {
+    const early = "HTTP/1.1 103 Early\r\n\r\n";
+    const yes = "HTTP/1.1 101 Yes\r\n\r\n";
+    const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    expect(run([upgrade, `< ${early.repeat(1_000)}${yes}`, "x"]).ended).toBe(false);
+    expect(run([upgrade, `< ${early.repeat(1_001)}${yes}`, "x"]).ended).toBe(true);
+    // Each answer may have as many, and to a request that stays with HTTP all of them pass.
+    const each = `< ${early.repeat(1_000)}${ok}`;
+    const plain = get("a.example");
+    expect(run([plain, each, upgrade, `${each.slice(0, -ok.length)}${yes}`, "x"]).ended).toBe(
+      false,
+    );
+    expect(run([plain, `< ${early.repeat(100_000)}${ok}`, plain]).ended).toBe(false);
+  });
+
   test("follows the body of a request that asks to leave HTTP", () => {
     const body = (text: string) =>
       `POST / HTTP/1.1\r\nHost: a.example\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\n${text}`;
