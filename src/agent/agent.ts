@@ -2,7 +2,6 @@ import type { Duplex } from "node:stream";
 import { z } from "zod";
 import type { MicroagentError } from "../base/errors.ts";
 import { randomHex } from "../base/ids.ts";
-import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { type GuestHello, hostHandshake } from "../channel/handshake.ts";
 import { printable } from "../channel/printable.ts";
@@ -16,6 +15,7 @@ import {
 } from "./configuration.ts";
 import { ask, encodeRequest, exchange, plainReply } from "./exchange.ts";
 import type { ExecRequest, Execution } from "./exec.ts";
+import { type GetOptions, getTree } from "./get.ts";
 import { GuestCallServer } from "./guest-call-server.ts";
 import type { GuestCalls } from "./guest-calls.ts";
 import { startExecution } from "./guest-execution.ts";
@@ -31,14 +31,6 @@ import {
   type GuestWatch,
   type WatchAnswer,
 } from "./watching.ts";
-
-export interface GetOptions {
-  readonly maxEntries?: number | undefined;
-  /** File content, holes included. */
-  readonly maxBytes?: number | undefined;
-  /** Bytes of paths and link targets. */
-  readonly maxNameBytes?: number | undefined;
-}
 
 export interface ConnectOptions {
   /** Who answers the streams the guest opens; without it every one is reset. */
@@ -62,7 +54,6 @@ export interface SecretsPlace {
 
 const account = z.number().int().min(0).max(0xffff_fffe);
 const ownerReply = z.object({ uid: account, gid: account });
-const rootReply = z.object({ type: z.string().max(32) });
 const entryReply = z.object({ entry: z.unknown() });
 const watchReply = z.object({ met: z.boolean(), seen: z.string() });
 const readdirEntriesMax = 10_000;
@@ -146,19 +137,7 @@ export class Agent {
    * `guest_file_not_found` when there is no such path. Iterate it to the end or leave it.
    */
   async get(op: Op, path: string, options: GetOptions = {}): Promise<TreeReader> {
-    const entriesMax = options.maxEntries ?? limits.outputs.filesMax;
-    const bytesMax = options.maxBytes ?? limits.outputs.bytesMax;
-    const { maxNameBytes } = options;
-    const names = maxNameBytes === undefined ? {} : { max_name_bytes: maxNameBytes };
-    const request = { op: "get", path, max_entries: entriesMax, max_bytes: bytesMax, ...names };
-    const { stream, reader } = await exchange(
-      op,
-      this.#session,
-      request,
-      rootReply,
-      `read "${path}"`,
-    );
-    return new TreeReader(op, stream, reader, { entriesMax, bytesMax });
+    return await getTree(op, this.#session, path, options);
   }
 
   /** What is at a guest path; `guest_file_not_found` when nothing is. Links are followed by default. */

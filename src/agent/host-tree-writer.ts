@@ -75,6 +75,8 @@ export class HostTreeWriter {
         break;
       case "end":
         this.#truncated = item.truncated;
+        this.#skippedCount += item.counted;
+        this.#budget.takeCounted(item.counted);
         break;
       default:
         item satisfies never;

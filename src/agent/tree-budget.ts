@@ -27,6 +27,14 @@ const usualCapacity: TreeCapacity = {
   recordsMax: outputs.recordsMax,
 };
 
+/** What a guest may be asked to send of one more tree. */
+export interface TreeCapacityLeft {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly nameBytes: number;
+  readonly records: number;
+}
+
 /** One capacity that several trees share: what one takes, the next cannot. */
 export class TreeBudget {
   readonly #capacity: TreeCapacity;
@@ -41,12 +49,13 @@ export class TreeBudget {
   }
 
   /** What a guest may be asked to send of one more tree. */
-  get left(): { readonly entries: number; readonly bytes: number; readonly nameBytes: number } {
-    const { entriesMax, bytesMax, nameBytesMax } = this.#capacity;
+  get left(): TreeCapacityLeft {
+    const { entriesMax, bytesMax, nameBytesMax, recordsMax } = this.#capacity;
     return {
       entries: entriesMax - this.#entries,
       bytes: bytesMax - this.#bytes,
       nameBytes: nameBytesMax - this.#nameBytes,
+      records: Math.max(0, recordsMax - this.#records),
     };
   }
 
@@ -57,6 +66,14 @@ export class TreeBudget {
     if (this.#entries > entriesMax) throw exceeded("entries", entriesMax);
     for (const text of texts) this.#nameBytes += Buffer.byteLength(text ?? "");
     if (this.#nameBytes > nameBytesMax) throw exceeded("bytes of names", nameBytesMax);
+  }
+
+  /** Takes entries that came without a text: they are only counted. */
+  takeCounted(entries: number): void {
+    const { entriesMax } = this.#capacity;
+    this.#entries += entries;
+    this.#records += entries;
+    if (this.#entries > entriesMax) throw exceeded("entries", entriesMax);
   }
 
   takeBytes(bytes: number): void {

@@ -31,6 +31,7 @@ const endSchema = z.object({
   entries: z.number().int().nonnegative(),
   bytes: z.number().int().nonnegative(),
   truncated: z.boolean().default(false),
+  counted: z.number().int().nonnegative().default(0),
 });
 
 /**
@@ -124,10 +125,12 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
       case frameKind.end: {
         if (this.#openFile) throw this.#misplaced("the end of the tree");
         const end = this.#checked(endSchema, await this.#reader.json(this.#op), "end");
+        this.#count(end.counted);
         this.#done = true;
         if (this.#form !== "upload") this.#stream.leave();
         // Our own counts: the guest's are only what it says.
-        return { kind: "end", ...end, entries: this.#entries, bytes: this.#bytes };
+        const entries = this.#entries - end.counted;
+        return { kind: "end", ...end, entries, bytes: this.#bytes };
       }
       default:
         throw this.#reader.violate(`The guest sent a frame of kind ${head.kind} in a tree`);
@@ -166,8 +169,8 @@ export class TreeReader implements AsyncIterable<TreeItem>, AsyncIterator<TreeIt
     return { kind: "hole", bytes: Number(bytes) };
   }
 
-  #count(): void {
-    this.#entries += 1;
+  #count(entries = 1): void {
+    this.#entries += entries;
     if (this.#entries > this.#caps.entriesMax) {
       throw this.#reader.violate(
         `The guest sent more entries than asked for, wanted at most ${this.#caps.entriesMax}`,

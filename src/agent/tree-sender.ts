@@ -9,7 +9,7 @@ const packBytes = 64 * 1024;
 /** Payloads below this are copied into the pack. */
 const copyBelowBytes = 8 * 1024;
 
-/** Sends a whole tree and its `end` frame; an `end` item of the source only passes on `truncated`. */
+/** Sends a whole tree and its `end` frame; an `end` item of the source only passes on `truncated` and `counted`. */
 export async function sendTree(
   op: Op,
   stream: ChannelStream,
@@ -31,6 +31,7 @@ class TreeSender {
   #entries = 0;
   #bytes = 0;
   #truncated = false;
+  #counted = 0;
 
   constructor(op: Op, stream: ChannelStream) {
     this.#op = op;
@@ -60,6 +61,7 @@ class TreeSender {
       }
       case "end":
         this.#truncated = item.truncated;
+        this.#counted = item.counted;
         return undefined;
       default:
         return item satisfies never;
@@ -68,7 +70,8 @@ class TreeSender {
 
   async end(): Promise<TransferSummary> {
     const summary = { entries: this.#entries, bytes: this.#bytes, truncated: this.#truncated };
-    this.#parts.push(encodeJsonFrame(frameKind.end, summary));
+    const counted = this.#counted === 0 ? {} : { counted: this.#counted };
+    this.#parts.push(encodeJsonFrame(frameKind.end, { ...summary, ...counted }));
     await this.#flush();
     return summary;
   }

@@ -13,7 +13,7 @@ export type TreeItem =
       readonly code: string;
       readonly message: string;
     }
-  | ({ readonly kind: "end" } & TransferSummary);
+  | ({ readonly kind: "end" } & TreeEnd);
 
 /** What went over: `bytes` counts file content, holes included. */
 export interface TransferSummary {
@@ -21,6 +21,12 @@ export interface TransferSummary {
   readonly bytes: number;
   /** A cap stopped the sender before the end of the tree. */
   readonly truncated: boolean;
+}
+
+/** The end of a tree that was asked for within caps. */
+export interface TreeEnd extends TransferSummary {
+  /** Entries of which the sender says no more: the receiver records no further ones. */
+  readonly counted: number;
 }
 
 export type EntryType =

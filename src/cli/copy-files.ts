@@ -46,8 +46,13 @@ export async function copyOut(
   const { type } = await guest.explaining("looking at a file", asked);
   const into = hostPath.endsWith("/") || (type !== "dir" && (await isDirectory(hostPath)));
   const path = into ? join(hostPath, basename(guestPath)) : hostPath;
-  const { filesMax, bytesMax, nameBytesMax } = limits.outputs;
-  const caps = { maxEntries: filesMax, maxBytes: bytesMax, maxNameBytes: nameBytesMax };
+  const { filesMax, bytesMax, nameBytesMax, recordsMax } = limits.outputs;
+  const caps = {
+    maxEntries: filesMax,
+    maxBytes: bytesMax,
+    maxNameBytes: nameBytesMax,
+    maxRecords: recordsMax,
+  };
   const { skipped, skippedCount } = await copyOutOfGuest(op, guest, guestPath, path, caps);
   return { target: path, skipped, skippedCount };
 }

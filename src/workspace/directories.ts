@@ -56,6 +56,7 @@ export async function fetchDirectories(
         maxEntries: Math.max(1, budget.left.entries),
         maxBytes: budget.left.bytes,
         maxNameBytes: Math.max(1, budget.left.nameBytes),
+        maxRecords: budget.left.records,
       });
       const { writeHostTree } = await import("../agent/host-tree.ts");
       const { failure } = await writeHostTree(op, items, hostPath, budget);

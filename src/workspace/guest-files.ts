@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path/posix";
-import type { GetOptions } from "../agent/agent.ts";
+import type { GetOptions } from "../agent/get.ts";
 import type { TreeEntry } from "../agent/tree.ts";
 import { singleFileTree, treeEntry } from "../agent/tree.ts";
 import { MicroagentError } from "../base/errors.ts";

@@ -165,7 +165,8 @@ async function collectOne(
   const maxEntries = Math.min(left.entries, entriesMax);
   if (maxEntries < 1) throw exceeded("entries", limits.outputs.filesMax);
   if (left.nameBytes < 1) throw exceeded("bytes of names", limits.outputs.nameBytesMax);
-  const caps = { maxEntries, maxBytes: left.bytes, maxNameBytes: left.nameBytes };
+  const { bytes: maxBytes, nameBytes: maxNameBytes, records: maxRecords } = left;
+  const caps = { maxEntries, maxBytes, maxNameBytes, maxRecords };
   const items = await workspace.get(op, output.path, caps);
   const staging = await workspace.directory.stagingIn(outputDir, output.name);
   try {

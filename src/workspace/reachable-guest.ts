@@ -1,4 +1,5 @@
-import type { Agent, GetOptions } from "../agent/agent.ts";
+import type { Agent } from "../agent/agent.ts";
+import type { GetOptions } from "../agent/get.ts";
 import type { TreeItem } from "../agent/tree.ts";
 import type { Op } from "../base/op.ts";
 

@@ -1,5 +1,6 @@
-import type { Agent, GetOptions } from "../agent/agent.ts";
+import type { Agent } from "../agent/agent.ts";
 import type { ExecRequest, Execution } from "../agent/exec.ts";
+import type { GetOptions } from "../agent/get.ts";
 import type { TreeItem } from "../agent/tree.ts";
 import type { CleanupStack } from "../base/cleanup.ts";
 import { MicroagentError } from "../base/errors.ts";

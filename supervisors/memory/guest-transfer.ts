@@ -84,6 +84,8 @@ async function* walk(files: MemoryFiles, request: RequestOf<"get">): AsyncIterab
   const waiting = [""];
   let entries = 0;
   let bytes = 0;
+  let records = 0;
+  let counted = 0;
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     const absolute = posix.join("/", request.path, path);
     const node = files.get(absolute);
@@ -91,8 +93,15 @@ async function* walk(files: MemoryFiles, request: RequestOf<"get">): AsyncIterab
     entries += 1;
     bytes += node.data.length;
     if (entries > request.max_entries || bytes > request.max_bytes) {
-      yield { kind: "end", entries, bytes, truncated: true };
+      yield { kind: "end", entries, bytes, truncated: true, counted };
       return;
+    }
+    if (node.type !== "file" && node.type !== "dir") {
+      records += 1;
+      if (request.max_records !== undefined && records > request.max_records) {
+        counted += 1;
+        continue;
+      }
     }
     yield { kind: "entry", entry: entryOf(path, node) };
     if (node.type === "file") {
@@ -108,6 +117,7 @@ async function* walk(files: MemoryFiles, request: RequestOf<"get">): AsyncIterab
         .map((name) => (below === "" ? name : `${below}/${name}`)),
     );
   }
+  yield { kind: "end", entries, bytes, truncated: false, counted };
 }
 
 export async function serveStat(

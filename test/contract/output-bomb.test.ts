@@ -25,6 +25,35 @@ beforeAll(async () => {
 });
 afterAll(async () => await rm(dir, { recursive: true, force: true }));
 
+test("links that are not recorded are counted without a look at them, as far as a run's entries go", async () => {
+  const child = startLinked(agentPath, "--stdio");
+  try {
+    await withOp("test", { timeoutMs: 60_000 }, async (op) => {
+      const agent = await Agent.connect(op, child.link);
+      await agent.configure(op, configuration);
+      const budget = new TreeBudget();
+      const manifests: TreeManifest[] = [];
+      for (const name of ["a", "b"]) {
+        const { entries: maxEntries, bytes: maxBytes, nameBytes, records } = budget.left;
+        const caps = { maxEntries, maxBytes, maxNameBytes: nameBytes, maxRecords: records };
+        const items = await agent.get(op, join(dir, "bomb"), caps);
+        manifests.push(await writeHostTree(op, items, join(dir, `counted-${name}`), budget));
+      }
+      agent.close();
+      const [first, second] = manifests;
+      expect(first).toMatchObject({ skippedCount: linkCount, failure: null });
+      expect(first?.skipped.length).toBe(1_000);
+      // The directories count as well.
+      expect(second?.skippedCount).toBe(100_000 - linkCount - 2);
+      expect(second?.skipped).toEqual([]);
+      expect(second?.failure).toMatchObject({ code: "output_refused" });
+      expect(budget.left).toMatchObject({ entries: 0, records: 0 });
+    });
+  } finally {
+    await child.stop();
+  }
+});
+
 test("more links below long names than a run may bring out, three times, end within one budget and leave a short record", async () => {
   const child = startLinked(agentPath, "--stdio");
   try {

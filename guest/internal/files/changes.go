@@ -56,7 +56,7 @@ func (s *changeSearch) walk(fd int, below string, depth int) error {
 			return nil
 		}
 		for _, name := range names {
-			if err := s.look(fd, below+name, name, depth); err != nil || s.left < 0 {
+			if err := s.look(fd, below+name.name, name.name, depth); err != nil || s.left < 0 {
 				return err
 			}
 		}

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -21,6 +20,7 @@ type getter struct {
 	links map[inode]string // first path of files with several names
 	sent  int64            // entries and skips
 	names int64            // bytes of their names
+	bare  int64            // those of them that are neither files nor directories
 }
 
 type inode struct{ dev, ino uint64 }
@@ -62,28 +62,54 @@ func (g *getter) shown(entry string) string {
 }
 
 func (g *getter) skip(entry string, err error) error {
+	if g.counted() {
+		return nil
+	}
 	s := wire.Skip{Path: entry, Failure: wire.AsFailure(err, "read", g.shown(entry))}
 	if !g.fits(len(entry) + len(s.Failure.Message)) {
 		return nil
 	}
+	g.bare++
 	return g.out.Frame(wire.KindSkip, s.Encode())
 }
 
 // node sends one node and what is below it. An error means that the host is gone.
 func (g *getter) node(dir int, name, entry string, st *unix.Stat_t) error {
 	e := entryOf(entry, st)
-	var err error
 	switch e.Type {
 	case "dir":
 		return g.dir(dir, name, e)
 	case "file":
 		return g.file(dir, name, e, st)
-	case "symlink":
+	}
+	return g.other(dir, name, e)
+}
+
+// other sends a node that has no content and nothing below it.
+func (g *getter) other(dir int, name string, e wire.Entry) error {
+	if g.counted() {
+		return nil
+	}
+	var err error
+	if e.Type == "symlink" {
 		if e.Link, err = readLink(dir, name); err != nil {
-			return g.skip(entry, err)
+			return g.skip(e.Path, err)
 		}
 	}
+	g.bare++
 	return g.entry(&e)
+}
+
+// counted says whether a skip, or a node that is neither a file nor a directory, is counted instead of sent: the host
+// has as many as it records.
+func (g *getter) counted() bool {
+	if g.req.MaxRecords == nil || g.bare < *g.req.MaxRecords {
+		return false
+	}
+	if g.fits(0) {
+		g.end.Counted++
+	}
+	return true
 }
 
 // fits takes one entry or skip with the text it has. Where there is no capacity for it the tree ends.
@@ -128,7 +154,7 @@ func (g *getter) dir(parent int, name string, e wire.Entry) error {
 		if len(names) == 0 {
 			return nil
 		}
-		slices.Sort(names)
+		slices.SortFunc(names, func(a, b dirName) int { return strings.Compare(a.name, b.name) })
 		for _, child := range names {
 			if g.end.Truncated {
 				break
@@ -141,7 +167,15 @@ func (g *getter) dir(parent int, name string, e wire.Entry) error {
 	return nil
 }
 
-func (g *getter) child(dir int, parent, name string) error {
+func (g *getter) child(dir int, parent string, found dirName) error {
+	switch found.kind {
+	case unix.DT_LNK, unix.DT_FIFO, unix.DT_SOCK, unix.DT_CHR, unix.DT_BLK:
+		// A look at each of a hundred thousand links takes an emulated machine half a minute.
+		if g.counted() {
+			return nil
+		}
+	}
+	name := found.name
 	path := name
 	if parent != "" {
 		path = parent + "/" + name
@@ -165,7 +199,7 @@ func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error
 		key := inode{uint64(st.Dev), st.Ino}
 		if first, ok := g.links[key]; ok {
 			e.Type, e.Link, e.Size = "hardlink", first, 0
-			return g.entry(&e)
+			return g.other(dir, name, e)
 		}
 		if e.Path != "" && len(g.links) < linksMax {
 			g.links[key] = e.Path
@@ -198,86 +232,4 @@ func (g *getter) file(dir int, name string, e wire.Entry, st *unix.Stat_t) error
 		return err
 	}
 	return g.skip(e.Path, readErr)
-}
-
-// content sends a file's bytes; sparse files are asked where their data lies.
-func (g *getter) content(fd int, size int64, sparse bool) (readErr, sendErr error) {
-	var at int64
-	if !sparse {
-		if at, sendErr = g.contentDirect(fd, size); sendErr != nil {
-			return nil, sendErr
-		}
-	}
-	dataEnd := int64(1<<63 - 1)
-	for {
-		left := g.req.MaxBytes - g.end.Bytes
-		if sparse && (at == 0 || at >= dataEnd) {
-			var hole int64
-			hole, dataEnd = nextData(fd, at)
-			if hole > 0 {
-				if hole > left {
-					hole, g.end.Truncated = left, true
-				}
-				var n [8]byte
-				binary.BigEndian.PutUint64(n[:], uint64(hole))
-				if sendErr = g.out.Frame(wire.KindHole, n[:]); sendErr != nil {
-					return nil, sendErr
-				}
-				at += hole
-				g.end.Bytes += hole
-				if left -= hole; g.end.Truncated {
-					return nil, nil
-				}
-			}
-		}
-		if left <= 0 {
-			g.end.Truncated = g.moreAt(fd, at)
-			return nil, nil
-		}
-		most := min(left, dataEnd-at)
-		if most <= 0 {
-			return nil, nil
-		}
-		n, err := g.out.Data(wire.KindData, most, func(p []byte) (int, error) {
-			n, err := retry(func() (int, error) { return unix.Pread(fd, p, at) })
-			readErr = err
-			return max(n, 0), nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return readErr, nil
-		}
-		at += int64(n)
-		g.end.Bytes += int64(n)
-	}
-}
-
-// moreAt says whether a file goes on at an offset.
-func (g *getter) moreAt(fd int, at int64) bool {
-	var b [1]byte
-	n, _ := unix.Pread(fd, b[:], at)
-	return n > 0
-}
-
-// nextData returns the hole's length at an offset and where the data after it ends.
-func nextData(fd int, at int64) (hole, dataEnd int64) {
-	const far = int64(1<<63 - 1)
-	data, err := unix.Seek(fd, at, unix.SEEK_DATA)
-	if err == unix.ENXIO { // no data any more: the rest is a hole
-		end, err := unix.Seek(fd, 0, unix.SEEK_END)
-		if err != nil || end <= at {
-			return 0, far
-		}
-		return end - at, far
-	}
-	if err != nil {
-		return 0, far
-	}
-	end, err := unix.Seek(fd, data, unix.SEEK_HOLE)
-	if err != nil || end <= data {
-		return data - at, far
-	}
-	return data - at, end
 }

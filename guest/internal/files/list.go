@@ -1,7 +1,10 @@
 package files
 
 import (
+	"bytes"
+	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -16,12 +19,18 @@ type dirList struct {
 	buf []byte
 }
 
+// dirName is a name of a directory with what the file system says of its type: DT_UNKNOWN where it says nothing.
+type dirName struct {
+	name string
+	kind byte
+}
+
 // next returns about `most` names, none at the end.
-func (d *dirList) next(most int) ([]string, error) {
+func (d *dirList) next(most int) ([]dirName, error) {
 	if d.buf == nil {
 		d.buf = make([]byte, 16<<10)
 	}
-	var names []string
+	var names []dirName
 	for len(names) < most {
 		n, err := retry(func() (int, error) { return unix.ReadDirent(d.fd, d.buf) })
 		if err != nil {
@@ -30,9 +39,27 @@ func (d *dirList) next(most int) ([]string, error) {
 		if n <= 0 {
 			break
 		}
-		_, _, names = unix.ParseDirent(d.buf[:n], -1, names)
+		names = parseNames(d.buf[:n], names)
 	}
 	return names, nil
+}
+
+// parseNames appends what a read of a directory gave. `unix.ParseDirent` drops the types.
+func parseNames(buf []byte, names []dirName) []dirName {
+	var d unix.Dirent
+	const length, kind, name = unsafe.Offsetof(d.Reclen), unsafe.Offsetof(d.Type), unsafe.Offsetof(d.Name)
+	for len(buf) > int(name) {
+		n := int(binary.NativeEndian.Uint16(buf[length:]))
+		if n <= int(name) || n > len(buf) {
+			break
+		}
+		text, _, _ := bytes.Cut(buf[name:n], []byte{0})
+		if t := string(text); t != "." && t != ".." {
+			names = append(names, dirName{t, buf[kind]})
+		}
+		buf = buf[n:]
+	}
+	return names
 }
 
 // Stat serves a stat request.
@@ -116,7 +143,9 @@ func firstNames(fd, limit int) (names []string, truncated bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		names = append(names, more...)
+		for _, each := range more {
+			names = append(names, each.name)
+		}
 		if len(more) == 0 || len(names) > 2*limit {
 			slices.Sort(names)
 			if len(names) > limit {

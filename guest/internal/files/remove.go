@@ -52,7 +52,7 @@ func remove(dir int, name string, recursive bool, depth int) error {
 			return unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
 		}
 		for _, each := range names {
-			if err := remove(fd, each, true, depth+1); err != nil && err != unix.ENOENT {
+			if err := remove(fd, each.name, true, depth+1); err != nil && err != unix.ENOENT {
 				return err
 			}
 		}

@@ -289,6 +289,44 @@ func TestGetStopsAtItsCaps(t *testing.T) {
 	}
 }
 
+func TestGetCountsWhatTheHostDoesNotRecord(t *testing.T) {
+	c := connect(t)
+	dir := t.TempDir()
+	for i := range 20 {
+		if err := os.Symlink("nowhere", filepath.Join(dir, fmt.Sprintf("l%02d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "z")); err != nil {
+		t.Fatal(err)
+	}
+	for records, sent := range []int{2, 3, 4} {
+		list, skips, end := get(t, c, M{"op": "get", "path": dir, "max_records": records})
+		if len(list) != sent || len(skips) != 0 || end["counted"] != float64(21-records) || end["truncated"] != false {
+			t.Fatal(records, len(list), end)
+		}
+	}
+	list, _, end := get(t, c, M{"op": "get", "path": dir, "max_records": 1, "max_entries": 10})
+	if len(list) != 3 || end["counted"] != 7.0 || end["truncated"] != true {
+		t.Fatal(len(list), end)
+	}
+	list, _, end = get(t, c, M{"op": "get", "path": dir, "max_records": 1, "max_name_bytes": 20})
+	if len(list) != 3 || end["counted"] != 20.0 || end["truncated"] != false {
+		t.Fatal(len(list), end)
+	}
+	list, _, end = get(t, c, M{"op": "get", "path": filepath.Join(dir, "l00"), "max_records": 0})
+	if len(list) != 0 || end["counted"] != 1.0 {
+		t.Fatal(len(list), end)
+	}
+	list, _, end = get(t, c, M{"op": "get", "path": dir})
+	if _, has := end["counted"]; len(list) != 23 || has {
+		t.Fatal(len(list), end)
+	}
+}
+
 func TestStatAndReadDir(t *testing.T) {
 	c := connect(t)
 	dir := t.TempDir()

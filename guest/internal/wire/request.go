@@ -81,6 +81,8 @@ type Get struct {
 	MaxBytes   int64
 	// MaxNameBytes bounds paths, link targets and messages of skips; 0 does not.
 	MaxNameBytes int64 `json:",omitempty"`
+	// MaxRecords bounds skips and entries that are neither files nor directories: further ones are only counted.
+	MaxRecords *int64 `json:",omitempty"`
 }
 
 // Stat describes one path.
@@ -132,8 +134,7 @@ func ParseRequest(line []byte) (Request, error) {
 	case "put":
 		r.Put = parsePut(o)
 	case "get":
-		r.Get = &Get{absolute(o, "path"), o.integer("max_entries", 1, maxSafe, 100_000), o.integer("max_bytes", 0, maxSafe, 10<<30),
-			o.integer("max_name_bytes", 1, maxSafe, 0)}
+		r.Get = parseGet(o)
 	case "stat":
 		r.Stat = &Stat{absolute(o, "path"), o.boolean("follow")}
 	case "readdir":
@@ -260,4 +261,14 @@ func checkMount(o *object, m Mount) {
 	}
 	noNUL(o, "device", m.Device)
 	noNUL(o, "fstype", m.FSType)
+}
+
+func parseGet(o *object) *Get {
+	g := &Get{Path: absolute(o, "path"), MaxEntries: o.integer("max_entries", 1, maxSafe, 100_000),
+		MaxBytes: o.integer("max_bytes", 0, maxSafe, 10<<30), MaxNameBytes: o.integer("max_name_bytes", 1, maxSafe, 0)}
+	if o.get("max_records") != nil {
+		most := o.integer("max_records", 0, maxSafe, 0)
+		g.MaxRecords = &most
+	}
+	return g
 }

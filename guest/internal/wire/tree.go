@@ -145,11 +145,17 @@ type End struct {
 	Entries   int64
 	Bytes     int64
 	Truncated bool
+	// Counted is how many entries were left out without a word of their own.
+	Counted int64 `json:",omitempty"`
 }
 
 // Encode gives the frame's payload.
 func (e End) Encode() []byte {
-	return NewObject().Int("entries", e.Entries).Int("bytes", e.Bytes).Bool("truncated", e.Truncated).Bytes()
+	o := NewObject().Int("entries", e.Entries).Int("bytes", e.Bytes).Bool("truncated", e.Truncated)
+	if e.Counted > 0 {
+		o.Int("counted", e.Counted)
+	}
+	return o.Bytes()
 }
 
 // ParseEnd reads the closing frame of a tree.
@@ -158,7 +164,8 @@ func ParseEnd(payload []byte) (End, error) {
 	if err != nil {
 		return End{}, err
 	}
-	e := End{o.integer("entries", 0, maxSafe, 0), o.integer("bytes", 0, maxSafe, 0), o.boolean("truncated")}
+	e := End{o.integer("entries", 0, maxSafe, 0), o.integer("bytes", 0, maxSafe, 0), o.boolean("truncated"),
+		o.integer("counted", 0, maxSafe, 0)}
 	return e, o.err
 }
 

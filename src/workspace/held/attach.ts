@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { Agent, type GetOptions } from "../../agent/agent.ts";
+import { Agent } from "../../agent/agent.ts";
 import type { Execution } from "../../agent/exec.ts";
+import type { GetOptions } from "../../agent/get.ts";
 import type { PutOptions } from "../../agent/put.ts";
 import { type RunOptions, type RunResult, runToEnd } from "../../agent/run.ts";
 import type { TransferSummary, TreeEntry, TreeItem } from "../../agent/tree.ts";

@@ -231,7 +231,7 @@ test("caps stop the tree, keep what is whole and leave nothing partial", async (
     });
     expect(await readdir(join(dir, "entries"))).toEqual(["a"]);
     const told = await write(
-      [...items, { kind: "end", entries: 3, bytes: 10, truncated: true }],
+      [...items, { kind: "end", entries: 3, bytes: 10, truncated: true, counted: 0 }],
       join(dir, "told"),
     );
     expect(told.failure).toMatchObject({ code: "output_refused" });

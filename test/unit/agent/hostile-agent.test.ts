@@ -142,6 +142,16 @@ test.each([
     "more entries than asked for, wanted at most 3",
   ],
   [
+    "more entries counted than asked for",
+    [
+      root,
+      entry({ path: "d", type: "dir" }),
+      encodeJsonFrame(frameKind.end, { entries: 1, bytes: 0, truncated: false, counted: 3 }),
+    ],
+    get,
+    "more entries than asked for, wanted at most 3",
+  ],
+  [
     "more bytes than asked for",
     [root, fileEntry, data("12345678901")],
     get,

@@ -98,6 +98,10 @@ const asks: readonly [string, (op: Op, agent: Agent) => Promise<unknown>][] = [
     "get with a bound on names",
     (op, agent) => agent.get(op, "/out", { maxEntries: 5, maxBytes: 0, maxNameBytes: 4096 }),
   ],
+  [
+    "get with a bound on records",
+    (op, agent) => agent.get(op, "/out", { maxEntries: 5, maxBytes: 0, maxRecords: 0 }),
+  ],
   ["stat", (op, agent) => agent.stat(op, "/etc/passwd")],
   ["readdir", (op, agent) => agent.readdir(op, "/etc")],
   ["poweroff", (op, agent) => agent.powerOff(op, 0)],
