@@ -64,7 +64,8 @@ export const inputDeclarations = [
   {
     name: "if-no-artifacts",
     default: "warn",
-    meaning: "`warn`, `error` or `ignore` a missing output.",
+    meaning:
+      "`warn`, `error` or `ignore` a missing output. `error` also refuses one of which entries stay in the guest.",
   },
   { name: "env", default: "", meaning: "Variables, one `NAME=value` a line. Plain values only." },
   {

@@ -238,10 +238,15 @@ export const errorTable = {
     meaning: "No such path in the guest",
   },
   setup_failed: { blame: "user", kind: "permanent", meaning: "A setup command failed" },
+  copy_incomplete: {
+    blame: "user",
+    kind: "policy_denied",
+    meaning: "Entries of a copied tree cannot be copied; the others were",
+  },
   output_missing: {
     blame: "user",
     kind: "not_found",
-    meaning: "A declared output does not exist in the guest",
+    meaning: "A declared output did not come out of the guest, or only in part",
   },
   result_not_found: {
     blame: "user",

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { MicroagentError } from "../base/errors.ts";
 import { terminalLine } from "../base/foreign-text.ts";
 import { limits } from "../base/limits.ts";
 import type { Op, ReachableGuest } from "../index.ts";
@@ -30,8 +31,8 @@ export async function copyIn(
   const there = await guest.agent.stat(op, guestPath).catch(() => null);
   const into = guestPath.endsWith("/") || (there?.type === "dir" && !(await isDirectory(hostPath)));
   const path = into ? join(guestPath, basename(hostPath)) : guestPath;
-  await copyIntoGuest(op, guest, hostPath, path);
-  return { target: path, skipped: [], skippedCount: 0 };
+  const left = await copyIntoGuest(op, guest, hostPath, path);
+  return { target: path, ...left };
 }
 
 /** Copies regular files and directories out of a guest. */
@@ -57,22 +58,33 @@ export async function copyOut(
   return { target: path, skipped, skippedCount };
 }
 
-/** Tells of a copy: all of it as JSON, to people only what was left out. */
-export async function tellCopied(
+/**
+ * Reports a copy: all of it as JSON, to people only what was left out. `copy_incomplete` when something was: the copy
+ * was asked for by name.
+ */
+export async function reportCopy(
   terminal: Terminal,
   document: Readonly<Record<string, unknown>>,
   { skipped, skippedCount }: Copied,
 ): Promise<void> {
   if (terminal.json) {
     const left = skipped.map(({ path, reason }) => ({ path, reason }));
-    await terminal.writeOut(jsonText({ ...document, skipped: left, skipped_count: skippedCount }));
-    return;
+    const ok = skippedCount === 0;
+    const whole = { ok, ...document, skipped: left, skipped_count: skippedCount };
+    await terminal.writeOut(jsonText(whole));
+  } else {
+    const lines = skipped.map(({ path, reason }) => `warning: ${path} was left out: ${reason}`);
+    const rest = (count: number) => `warning: ${count} more entries were left out`;
+    for (const line of firstLines(lines, skippedCount, rest)) {
+      await terminal.writeErr(`${terminalLine(line)}\n`);
+    }
   }
-  const lines = skipped.map(({ path, reason }) => `warning: ${path} was left out: ${reason}`);
-  const rest = (count: number) => `warning: ${count} more entries were left out`;
-  for (const line of firstLines(lines, skippedCount, rest)) {
-    await terminal.writeErr(`${terminalLine(line)}\n`);
-  }
+  if (skippedCount === 0) return;
+  const left = skippedCount === 1 ? "1 entry" : `${skippedCount} entries`;
+  throw new MicroagentError("copy_incomplete", `The copy left out ${left}`, {
+    hint: "Pack what cannot be copied into an archive and copy that",
+    details: { skippedCount },
+  });
 }
 
 async function isDirectory(path: string): Promise<boolean> {

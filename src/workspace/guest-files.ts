@@ -1,9 +1,10 @@
 import { basename, dirname, join } from "node:path/posix";
 import type { GetOptions } from "../agent/get.ts";
-import type { TreeEntry } from "../agent/tree.ts";
+import type { TreeEntry, TreeItem } from "../agent/tree.ts";
 import { singleFileTree, treeEntry } from "../agent/tree.ts";
 import { MicroagentError } from "../base/errors.ts";
 import { GatheredBytes } from "../base/gathered-bytes.ts";
+import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import type { ReachableGuest } from "./reachable-guest.ts";
 
@@ -82,24 +83,42 @@ export async function makeGuestDirectory(
   await workspace.put(op, path, tree());
 }
 
-/** Copies a host file or directory to a guest path. */
+/** What a copy left out. */
+export interface LeftOut {
+  /** The first of them, relative to the path that was copied. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  /** All of them. */
+  readonly skippedCount: number;
+}
+
+/** Copies a host file or directory to a guest path: regular files, directories and links. */
 export async function copyIntoGuest(
   op: Op,
   workspace: ReachableGuest,
   hostPath: string,
   guestPath: string,
-): Promise<void> {
+): Promise<LeftOut> {
   const { readHostTree } = await import("../agent/host-tree.ts");
-  await workspace.put(op, guestPath, readHostTree(op, hostPath));
+  const skipped: { readonly path: string; readonly reason: string }[] = [];
+  let skippedCount = 0;
+  async function* noting(): AsyncIterable<TreeItem> {
+    for await (const item of readHostTree(op, hostPath)) {
+      yield item;
+      if (item.kind !== "skip") continue;
+      skippedCount += 1;
+      if (skipped.length < limits.outputs.recordsMax) {
+        skipped.push({ path: item.path, reason: item.message });
+      }
+    }
+  }
+  await workspace.put(op, guestPath, noting());
+  return { skipped, skippedCount };
 }
 
 /** What was brought out, and what was left. */
-export interface CopiedOut {
+export interface CopiedOut extends LeftOut {
   /** Relative to the host path. */
   readonly files: readonly string[];
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
-  /** All that was left, of which `skipped` has the first. */
-  readonly skippedCount: number;
 }
 
 /** Copies a guest file or directory to a host path: regular files and directories, with their bounds. */

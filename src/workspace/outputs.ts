@@ -51,6 +51,13 @@ export interface CollectedOutputs {
   readonly missing: readonly string[];
   /** Outputs that could not be brought out whole, with the reason. */
   readonly incomplete: readonly { readonly output: string; readonly error: MicroagentError }[];
+  /** Outputs that were written without some of their entries, which are among the omissions. */
+  readonly partial: readonly PartialOutput[];
+}
+
+export interface PartialOutput {
+  readonly output: string;
+  readonly omissionCount: number;
 }
 
 /** What a run without outputs collected. */
@@ -61,6 +68,7 @@ export const nothingCollected: CollectedOutputs = {
   omissionCount: 0,
   missing: [],
   incomplete: [],
+  partial: [],
 };
 
 /** What has come out so far, to be read whenever the collecting is broken off. */
@@ -70,6 +78,7 @@ export class Collection {
   readonly #artifacts: Artifact[] = [];
   readonly #omissions: Omission[] = [];
   readonly #missing: string[] = [];
+  readonly #partial: PartialOutput[] = [];
   #omissionCount = 0;
 
   add(output: DeclaredOutput, manifest: CollectedTree): void {
@@ -79,7 +88,11 @@ export class Collection {
       const own = { output: output.name, guestPath, path: `${output.name}/${path}` };
       this.#artifacts.push({ ...own, sizeBytes, sha256, mode });
     }
-    this.#omissionCount += manifest.skippedCount;
+    const { skippedCount } = manifest;
+    this.#omissionCount += skippedCount;
+    if (skippedCount > 0) {
+      this.#partial.push({ output: output.name, omissionCount: skippedCount });
+    }
     for (const { path, type, reason } of manifest.skipped) {
       const guestPath = guestPathOf(output, manifest, path);
       this.#omissions.push({ output: output.name, guestPath, type, reason });
@@ -100,6 +113,7 @@ export class Collection {
       omissionCount: this.#omissionCount,
       missing: [...this.#missing],
       incomplete: [...this.incomplete],
+      partial: [...this.#partial],
     };
   }
 
@@ -218,13 +232,30 @@ function guestPathOf(
   return manifest.single || path === "" ? output.path : posix.join(output.path, path);
 }
 
-/** The error of a run that was told to insist on its outputs and misses some. */
+/** The error of a run that was told to insist on its outputs and misses some, or entries of some. */
 export function missingOutputsError(collected: CollectedOutputs): MicroagentError | null {
-  const names = [...collected.missing, ...collected.incomplete.map((entry) => entry.output)];
-  if (names.length === 0) return null;
+  const lost = [...collected.missing, ...collected.incomplete.map((entry) => entry.output)];
+  if (lost.length > 0) {
+    return outputsError(lost, `Declared output ${quoted(lost)} did not come out of the guest`);
+  }
+  const partial = collected.partial.map((entry) => entry.output);
+  if (partial.length === 0) return null;
+  const count = collected.partial.reduce((sum, each) => sum + each.omissionCount, 0);
+  return outputsError(
+    partial,
+    `Declared output ${quoted(partial)} came out of the guest without ${count} of its entries`,
+    "manifest.json says which and why; links and special files come out in an archive that the guest packs",
+  );
+}
+
+function quoted(names: readonly string[]): string {
+  return `"${names.join('", "')}"`;
+}
+
+function outputsError(outputs: readonly string[], found: string, hint?: string): MicroagentError {
   return new MicroagentError(
     "output_missing",
-    `Declared output "${names.join('", "')}" did not come out of the guest, and --require-outputs wants all of them`,
-    { step: "outputs", details: { outputs: names } },
+    `${found}, and --require-outputs wants all of them`,
+    { step: "outputs", details: { outputs }, ...(hint === undefined ? {} : { hint }) },
   );
 }

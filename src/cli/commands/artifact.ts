@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
 import { withoutControls } from "../../base/foreign-text.ts";
-import { copyOut, tellCopied } from "../copy-files.ts";
+import { copyOut, reportCopy } from "../copy-files.ts";
 import { takesWorkspace, type WorkspaceOptions, workspaceName } from "../named-workspace.ts";
 import { tableText } from "../render/table.ts";
 import { stateDirOption } from "../state-dir-option.ts";
@@ -63,8 +63,8 @@ Examples:
         const copied = await withProgress(terminal, "artifact", (op) =>
           engine.withGuestOf(op, opened, name, (guest) => copyOut(op, guest, found.path, target)),
         );
-        const document = { ok: true, workspace: name, artifact, target: copied.target };
-        await tellCopied(terminal, document, copied);
+        const document = { workspace: name, artifact, target: copied.target };
+        await reportCopy(terminal, document, copied);
       },
     );
 }

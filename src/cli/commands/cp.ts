@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { MicroagentError } from "../../base/errors.ts";
-import { copyIn, copyOut, tellCopied } from "../copy-files.ts";
+import { copyIn, copyOut, reportCopy } from "../copy-files.ts";
 import { stateDirOption } from "../state-dir-option.ts";
 import type { Terminal } from "../terminal.ts";
 import { withProgress } from "../with-progress.ts";
@@ -47,7 +47,7 @@ Examples:
         ),
       );
       const at = source === null ? `${name}:${copied.target}` : copied.target;
-      await tellCopied(terminal, { ok: true, workspace: name, source: from, target: at }, copied);
+      await reportCopy(terminal, { workspace: name, source: from, target: at }, copied);
     });
 }
 

@@ -145,6 +145,23 @@ test("a missing output is recorded, and an error only when outputs are required"
   expect(strict.termination).toMatchObject({ kind: "failed", error: { code: "output_missing" } });
 });
 
+test("an output without some of its entries is recorded, and an error only when outputs are required", async () => {
+  const exec = "mkdir /out; echo a > /out/a; ln -s a /out/b; mkfifo /out/c";
+  const flags = { exec, output: ["out=/out"], outputDir: join(bench.dir, "partial") };
+  const lenient = await bench.run(flags);
+  expect(lenient.termination).toEqual({ kind: "exited", exitCode: 0 });
+  expect(lenient.outputs.partial).toEqual([{ output: "out", omissionCount: 2 }]);
+  const strict = await bench.run({ ...flags, requireOutputs: true });
+  expect(strict.termination).toMatchObject({
+    kind: "failed",
+    error: {
+      code: "output_missing",
+      message: expect.stringContaining('"out" came out of the guest without 2 of its entries'),
+    },
+  });
+  expect(await readFile(join(bench.dir, "partial", "out", "a"), "utf8")).toBe("a\n");
+});
+
 test.each([
   ["SIGUSR1", "USR1"],
   ["rtmin+3", "37"],

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,6 +87,20 @@ describe("the life of a workspace, as commands", () => {
     expect((await cli("cp", "in.txt", "dev:/work/out.txt")).code).toBe(0);
     expect((await cli("cp", "dev:/work/out.txt", "back.txt")).code).toBe(0);
     expect(await readFile(join(dir, "back.txt"), "utf8")).toBe("from here");
+    const tree = "mkdir /tree; echo x > /tree/file; ln -s file /tree/link; mkfifo /tree/pipe";
+    expect((await cli("exec", "dev", "--", "sh", "-c", tree)).code).toBe(0);
+    const out = await cli("cp", "dev:/tree", "tree");
+    expect(out).toMatchObject({ code: 1, stderr: expect.stringContaining("left out 2 entries") });
+    expect(await readFile(join(dir, "tree", "file"), "utf8")).toBe("x\n");
+    execFileSync("mkfifo", [join(dir, "tree", "pipe")]);
+    const into = await cli("--json", "cp", "tree", "dev:/back");
+    expect(into).toMatchObject({ code: 1, stderr: expect.stringContaining("copy_incomplete") });
+    expect(JSON.parse(into.stdout)).toMatchObject({
+      ok: false,
+      skipped: [{ path: "pipe" }],
+      skipped_count: 1,
+    });
+    expect((await cli("exec", "dev", "--", "cat", "/back/file")).stdout).toBe("x\n");
     expect((await cli("exec", "dev", "--stdin", "in.txt", "--", "wc", "-c")).stdout.trim()).toBe(
       "9",
     );
