@@ -131,7 +131,7 @@ class TlsInterceptor implements SwapInterceptor {
   async #handshake(op: Op, flow: InterceptedFlow): Promise<TLSSocket | null> {
     const context = this.#authority.contextFor(flow.name);
     const server = createServer({
-      ALPNProtocols: ["h2", "http/1.1"],
+      ALPNProtocols: ["h2", "http/1.1", "http/1.0"],
       handshakeTimeout: limits.swap.handshakeMs,
       SNICallback: (name, done) => {
         const same = name.toLowerCase().replace(/\.$/, "") === flow.name;
