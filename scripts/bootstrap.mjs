@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { buildDist } from "./build-dist.mjs";
 import { buildGuest, everyArchitecture } from "./build-guest.mjs";
+import { prepareClients } from "./client-programs.mjs";
 import { installDependencies } from "./dependencies.mjs";
 import { goPieces } from "./find-go.mjs";
 import { hostArchitecture } from "./go-toolchain.mjs";
@@ -41,6 +42,7 @@ export async function prepareKernels() {
 export async function prepareTests() {
   await step("guest agents of every architecture", () => buildGuest(everyArchitecture()));
   await step("both majors of Vitest", prepareVitestHosts);
+  await step("clients of the gate", prepareClients);
 }
 
 /** What a boot without `--kernel` uses; by default the distribution's, through its package manager. */

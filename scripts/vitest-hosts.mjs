@@ -7,6 +7,7 @@
 //   node scripts/vitest-hosts.mjs --newest   both majors with the newest Vitest and Vite of the registry
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { installLocked, quiet } from "./locked-packages.mjs";
 import { isMain, mustRun, root, runMain, step } from "./steps.mjs";
 
 // Not below node_modules: Vitest watches nothing there.
@@ -14,12 +15,11 @@ const hosts = join(root, ".microagent", "vitest-hosts");
 const newer = join(root, "test", "real", "vitest", "hosts", "5");
 /** Of the older major, which this repository is tested with itself. */
 const ours = ["vitest", "@vitest/coverage-v8"];
-const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
 const hint = "node scripts/vitest-hosts.mjs";
 
 /** Installs the newer major once, and refreshes the copies of this package. */
 export async function prepareVitestHosts() {
-  const installed = await installLocked(join(hosts, "5"));
+  const installed = await installLocked(newer, join(hosts, "5"), hint);
   for (const major of ["4", "5"]) await copyPackage(join(hosts, major));
   await linkOurs(join(hosts, "4"));
   return installed ? "installed" : "there";
@@ -56,20 +56,6 @@ async function newestOf(major) {
 async function versionIn(host, name) {
   const text = await readFile(join(host, "node_modules", name, "package.json"), "utf8");
   return JSON.parse(text).version;
-}
-
-/** @param {string} host */
-async function installLocked(host) {
-  const stamp = join(host, ".installed");
-  const lock = await readFile(join(newer, "package-lock.json"), "utf8");
-  if ((await readFile(stamp, "utf8").catch(() => null)) === lock) return false;
-  await mkdir(host, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"]) {
-    await cp(join(newer, name), join(host, name));
-  }
-  await mustRun("npm", ["ci", ...quiet], { cwd: host, hint });
-  await writeFile(stamp, lock);
-  return true;
 }
 
 /** @param {string} host A copy: a link would lead back to this repository's own Vitest. */
