@@ -1,10 +1,18 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { connect as connectH2, constants } from "node:http2";
 import { expect, test } from "vitest";
 import { gateTo } from "../../../fixtures/gate-to.ts";
 import { type Gate, guestTls, host, upstreamH1, upstreamH2 } from "../../../fixtures/swap-gate.ts";
 
 const MiB = 1024 * 1024;
+
+/** Waits until more can be written, or never can. */
+async function drained(stream: EventEmitter): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  await Promise.race([once(stream, "drain", { signal }), once(stream, "close", { signal })]);
+  over.abort();
+}
 
 /** A client that sends all of its body before it looks at the answer, as simple ones do. */
 async function sendH1(gate: Gate, bytes: number): Promise<string> {
@@ -19,7 +27,7 @@ async function sendH1(gate: Gate, bytes: number): Promise<string> {
   socket.write(`PUT / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${bytes}\r\n\r\n`);
   for (let sent = 0; sent < bytes && failed === ""; sent += 65_536) {
     if (!socket.write(Buffer.alloc(65_536))) {
-      await Promise.race([once(socket, "drain"), once(socket, "close")]);
+      await drained(socket);
     }
   }
   if (failed !== "") return failed;
@@ -46,7 +54,7 @@ async function sendH2(gate: Gate, bytes: number): Promise<string> {
   const ended = once(stream, "end");
   for (let sent = 0; sent < bytes && failed === "" && !stream.destroyed; sent += 65_536) {
     if (!stream.write(Buffer.alloc(65_536))) {
-      await Promise.race([once(stream, "drain"), once(stream, "close")]);
+      await drained(stream);
     }
   }
   if (!stream.destroyed) stream.end();
