@@ -55,6 +55,7 @@ export async function readVault(
     if (next === null || hop === limits.secret.vaultRedirectsMax) {
       throw refusal(ref, url, answer.status);
     }
+    if (url.hostname !== next.hostname) throw elsewhere(url, next);
     // A standby node names the active one; the token must not go over plain text because of that.
     if (url.protocol === "https:" && next.protocol !== "https:") throw refusal(ref, url, 0);
     url = next;
@@ -175,6 +176,15 @@ function refusal(ref: VaultRef, url: URL, status: number): MicroagentError {
         ? "redirects from TLS to plain text"
         : `answers with status ${status}`;
   return new MicroagentError("secret_source_failed", `Vault at "${url.origin}" ${why}`);
+}
+
+/** The token is for the server that VAULT_ADDR names, and a redirect is no reason to give it to another one. */
+function elsewhere(from: URL, to: URL): MicroagentError {
+  return new MicroagentError(
+    "secret_source_failed",
+    `Vault at "${from.origin}" redirects to another host, "${to.hostname}", which is not given VAULT_TOKEN`,
+    { hint: "Set VAULT_ADDR to the active node, or to an address that leads to it" },
+  );
 }
 
 async function tlsOptions(environment: Environment): Promise<RequestOptions> {

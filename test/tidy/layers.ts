@@ -147,6 +147,8 @@ export const rooms: readonly Room[] = [
       "@actions/core",
       "@actions/exec",
       "@actions/glob",
+      // Requests that go through the runner's proxy and follow no redirect: the toolkit's own follow each.
+      "undici",
     ],
   },
   // Configuration half, worker half and what both know; Vitest's types come with it.

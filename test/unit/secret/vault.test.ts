@@ -1,4 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -101,6 +104,35 @@ test("a standby leads to the active node, once", async () => {
   await expect(resolve("vault:secret/data/app#a")).rejects.toMatchObject({
     code: "secret_source_failed",
   });
+});
+
+test("the token does not follow a redirect to another host", async () => {
+  let heard = 0;
+  const other = createServer((_request, response) => {
+    heard += 1;
+    response.end();
+  });
+  await new Promise<void>((done) => other.listen(0, "127.0.0.1", done));
+  const { port } = other.address() as AddressInfo;
+  try {
+    for (const at of [
+      `http://localhost:${port}`,
+      `http://127.1.1.1:${port}`,
+      `//localhost:${port}`,
+    ]) {
+      vault.behave({ redirect: at });
+      await expect(resolve("vault:secret/data/app#password")).rejects.toMatchObject({
+        code: "secret_source_failed",
+        message: expect.stringContaining(
+          `redirects to another host, "${new URL(at, "http://x").hostname}"`,
+        ),
+        hint: expect.stringContaining("VAULT_ADDR"),
+      });
+    }
+  } finally {
+    other.close();
+  }
+  expect(heard).toBe(0);
 });
 
 test("TLS: a company's root by VAULT_CACERT, and never without a verified name", async () => {

@@ -214,6 +214,24 @@ test.each(answers)(
   },
 );
 
+test.each([301, 302, 303, 307, 308])(
+  "a client's secret does not follow a %d of its token server",
+  async (status) => {
+    let heard = 0;
+    const stranger = await tokenServer((_message, response) => {
+      heard += 1;
+      response.end('{"access_token":"abcdefgh-stranger"}');
+    });
+    const url = await tokenServer(
+      (_message, response) => void response.writeHead(status, { location: stranger }).end(),
+    );
+    await expect(acquire(sourceOf(clientCredentials(url)))).rejects.toMatchObject({
+      code: "secret_source_failed",
+    });
+    expect(heard).toBe(0);
+  },
+);
+
 test("a token server with a stranger's certificate never sees the client's secret", async () => {
   let asked = 0;
   const url = await tokenServer((_message, response) => {
