@@ -1,6 +1,7 @@
 import { limits } from "../base/limits.ts";
 import { ChunkedBody } from "./chunked-body.ts";
 import { readFields } from "./http-fields.ts";
+import { SizedBody } from "./sized-body.ts";
 
 const headBytesMax = 64 * 1024;
 const requestsMax = 1_024;
@@ -18,10 +19,9 @@ interface Asked {
 export class Answers {
   readonly #onFinal: (left: boolean, rest: Uint8Array) => void;
   readonly #asked: Asked[] = [];
-  #expecting: "head" | "body" | "chunked" | "nothing" = "head";
+  #expecting: "head" | "body" | "nothing" = "head";
   #held: Buffer = Buffer.alloc(0);
-  #left = 0;
-  #chunked: ChunkedBody | null = null;
+  #body: SizedBody | ChunkedBody = new SizedBody(0);
   #interim = 0;
 
   /** `onFinal` is called with the answer to a request to leave HTTP: whether it was a yes, and what has come after it. */
@@ -55,15 +55,9 @@ export class Answers {
       case "head":
         return this.#head(rest);
       case "body": {
-        const used = Math.min(this.#left, rest.length);
-        this.#left -= used;
-        if (this.#left === 0) this.#expecting = "head";
-        return used;
-      }
-      case "chunked": {
-        const used = this.#chunked?.take(rest) ?? "nothing to follow";
+        const used = this.#body.take(rest);
         if (typeof used === "string") return this.#lose();
-        if (this.#chunked?.over) this.#expecting = "head";
+        if (this.#body.over) this.#expecting = "head";
         return used;
       }
       case "nothing":
@@ -116,8 +110,8 @@ export class Answers {
         this.#lose();
         return;
       }
-      this.#expecting = "chunked";
-      this.#chunked = new ChunkedBody();
+      this.#expecting = "body";
+      this.#body = new ChunkedBody();
       return;
     }
     const text = lengths?.[0] ?? "";
@@ -126,8 +120,8 @@ export class Answers {
       this.#lose();
       return;
     }
-    this.#left = Number(text);
-    if (this.#left > 0) this.#expecting = "body";
+    this.#body = new SizedBody(Number(text));
+    if (!this.#body.over) this.#expecting = "body";
   }
 
   #lose(): 0 {

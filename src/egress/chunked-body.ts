@@ -1,4 +1,5 @@
 import { readFields } from "./http-fields.ts";
+import { SizedBody } from "./sized-body.ts";
 
 const sizeLineMax = 1024;
 const trailerBytesMax = 16 * 1024;
@@ -15,7 +16,7 @@ const sizeLine: RegExp = new RegExp(
 /** Follows one chunked body by the letter of RFC 9112: every size, extension, end of data and trailer. */
 export class ChunkedBody {
   #expecting: "size" | "data" | "data-end" | "trailers" | "over" = "size";
-  #left = 0;
+  #chunk: SizedBody = new SizedBody(0);
   #trailerBytes = 0;
 
   get over(): boolean {
@@ -28,9 +29,8 @@ export class ChunkedBody {
       case "size":
         return this.#size(rest);
       case "data": {
-        const used = Math.min(this.#left, rest.length);
-        this.#left -= used;
-        if (this.#left === 0) this.#expecting = "data-end";
+        const used = this.#chunk.take(rest);
+        if (this.#chunk.over) this.#expecting = "data-end";
         return used;
       }
       case "data-end":
@@ -53,8 +53,8 @@ export class ChunkedBody {
     if (end < 0) return rest.length > sizeLineMax ? "the size of a chunk is no number" : 0;
     const size = sizeLine.exec(rest.toString("latin1", 0, Math.min(end, sizeLineMax) + 1))?.[1];
     if (size === undefined) return "the size of a chunk is no number";
-    this.#left = Number.parseInt(size, 16);
-    this.#expecting = this.#left === 0 ? "trailers" : "data";
+    this.#chunk = new SizedBody(Number.parseInt(size, 16));
+    this.#expecting = this.#chunk.over ? "trailers" : "data";
     return end + 1;
   }
 

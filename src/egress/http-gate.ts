@@ -2,6 +2,7 @@ import { Answers } from "./answers.ts";
 import { type Authority, type Unreadable, unreadable } from "./authority.ts";
 import { ChunkedBody } from "./chunked-body.ts";
 import { type RequestHead, readRequestHead } from "./http-head.ts";
+import { SizedBody } from "./sized-body.ts";
 
 /** What follows a guest's bytes: the pieces of them that may leave, and null where the connection has to end. */
 export interface Follower {
@@ -24,8 +25,7 @@ export interface HttpJudge {
 /** What the next bytes of a connection are. */
 type Expecting =
   | { readonly kind: "head" }
-  | { readonly kind: "body"; left: number }
-  | { readonly kind: "chunked"; readonly body: ChunkedBody }
+  | { readonly kind: "body"; readonly body: SizedBody | ChunkedBody }
   /** HTTP for as long as the server has not agreed to leave it. */
   | { readonly kind: "agreement" }
   /** Not HTTP any more: whatever the tunnel's follower lets through, or all of it. */
@@ -89,12 +89,6 @@ export class HttpGate implements Follower {
       case "head":
         return this.#head(rest);
       case "body": {
-        const used = Math.min(now.left, rest.length);
-        now.left -= used;
-        if (now.left === 0) this.#afterBody();
-        return { used, out: rest.subarray(0, used) };
-      }
-      case "chunked": {
         const used = now.body.take(rest);
         if (typeof used === "string") return this.#refuse(unreadable(used));
         if (now.body.over) this.#afterBody();
@@ -121,9 +115,9 @@ export class HttpGate implements Follower {
     if (!this.#judge.request(head)) return "end" as const;
     this.#answers.expect(head);
     if (head.leavesHttp !== null) this.#asked = head;
-    if (head.body === "chunked") this.#expecting = { kind: "chunked", body: new ChunkedBody() };
+    if (head.body === "chunked") this.#expecting = { kind: "body", body: new ChunkedBody() };
     else if (head.body !== "none" && head.body.bytes > 0) {
-      this.#expecting = { kind: "body", left: head.body.bytes };
+      this.#expecting = { kind: "body", body: new SizedBody(head.body.bytes) };
     } else this.#afterBody();
     return { used: head.length, out: head.rewritten ?? rest.subarray(0, head.length) };
   }
