@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { jsonOrNull } from "../base/json.ts";
+import { initialWindowBytes } from "../channel/frame.ts";
 import { printable } from "../channel/printable.ts";
-import { initialWindowBytes } from "../channel/stream.ts";
 import type { DnsCall, RefusalCode, TcpCall, UdpCall, UnmediatedCall } from "./guest-calls.ts";
 
 /** What the guest asked for with the first line of a stream. */

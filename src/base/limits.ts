@@ -13,6 +13,10 @@ export const limits = {
     frameBytesMax: 1 * MiB,
     /** Receive window per stream: enough for 200 MB/s at a 5 ms round trip. */
     streamWindowBytes: 1 * MiB,
+    /** Windows beyond the first 256 KiB of each stream, for all streams of one session. */
+    sharedWindowBytes: 32 * MiB,
+    /** Unread bytes of all streams that the guest opened; beyond it the stream with the most of them is reset. */
+    unreadBytesMax: 64 * MiB,
     /** Streams the guest may hold open towards us. */
     inboundStreamsMax: 1024,
     /** Streams we open at once; the guest agent holds at most 768. */

@@ -81,3 +81,6 @@ function violation(field: string, found: number, wanted: string): Error {
     found,
   });
 }
+
+/** Window of a fresh stream in both directions, as the yamux specification says. */
+export const initialWindowBytes: number = 256 * 1024;

@@ -15,12 +15,19 @@ interface Entry {
 export class ReceiveQueue {
   #entries: Entry[] = [];
   #head = 0;
+  #bytes = 0;
+
+  /** Bytes that can be shifted. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   get empty(): boolean {
     return this.#head === this.#entries.length;
   }
 
   push(piece: Buffer): void {
+    this.#bytes += piece.length;
     if (piece.length >= copyBelowBytes) {
       this.#entries.push({ bytes: piece, used: piece.length });
       return;
@@ -42,6 +49,7 @@ export class ReceiveQueue {
     if (entry === undefined) return undefined;
     this.#entries[this.#head] = spent;
     this.#head += 1;
+    this.#bytes -= entry.used;
     if (this.#head === this.#entries.length || this.#head >= 1024) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
@@ -52,6 +60,7 @@ export class ReceiveQueue {
   clear(): void {
     this.#entries = [];
     this.#head = 0;
+    this.#bytes = 0;
   }
 }
 

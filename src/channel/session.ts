@@ -5,6 +5,8 @@ import type { Op } from "../base/op.ts";
 import { channelClosed, protocolViolation } from "./failure.ts";
 import { encodeHeader, type FrameHeader, frameFlag, frameType, goAwayCode } from "./frame.ts";
 import { FrameDecoder, type FrameSink } from "./frame-decoder.ts";
+import { Pings } from "./pings.ts";
+import { ReceiveBudget } from "./receive-budget.ts";
 import { Sender } from "./sender.ts";
 import { ChannelStream, type StreamOwner } from "./stream.ts";
 import { Turns } from "./turns.ts";
@@ -28,6 +30,7 @@ export class Session implements StreamOwner, FrameSink {
   readonly #oddIds: boolean;
   readonly #onStream: ((stream: ChannelStream) => void) | undefined;
   readonly #streams = new Map<number, ChannelStream>();
+  readonly #receiving = new ReceiveBudget();
   readonly #decoder: FrameDecoder = new FrameDecoder(this);
   /** Stream of the data frame being read; null: its body is thrown away. */
   #bodyStream: ChannelStream | null = null;
@@ -37,8 +40,7 @@ export class Session implements StreamOwner, FrameSink {
   /** Opened by us and not yet acknowledged: the peer's accept queue is finite. */
   readonly #unacknowledged = new Set<number>();
   readonly #turns: Turns = new Turns(() => (this.#failure === null ? this.#roomToOpen : Infinity));
-  readonly #pings = new Map<number, () => void>();
-  #pingId = 0;
+  readonly #pings = new Pings();
   #remoteGoAway = false;
   #failure: MicroagentError | null = null;
   #resolveClosed: (reason: MicroagentError) => void = () => {};
@@ -85,9 +87,8 @@ export class Session implements StreamOwner, FrameSink {
     while (this.#failure === null && this.#roomToOpen <= 0) await this.#turns.wait(op);
     if (this.#failure !== null) throw this.#failure;
     if (this.#remoteGoAway) throw channelClosed("The guest agent takes no new requests");
-    const stream = new ChannelStream(this, this.#nextId);
+    const stream = this.#addStream(this.#nextId);
     this.#nextId += 2;
-    this.#streams.set(stream.id, stream);
     this.#unacknowledged.add(stream.id);
     let written: Promise<void> = Promise.resolve();
     this.sender.gather(() => {
@@ -107,9 +108,7 @@ export class Session implements StreamOwner, FrameSink {
   async ping(op: Op): Promise<void> {
     op.check();
     if (this.#failure !== null) throw this.#failure;
-    const id = this.#pingId;
-    this.#pingId = (id + 1) >>> 0;
-    const answered = new Promise<void>((resolve) => this.#pings.set(id, resolve));
+    const { id, answered } = this.#pings.add();
     this.#control(frameType.ping, frameFlag.syn, 0, id);
     await op.race(answered);
     if (this.#failure !== null) throw this.#failure;
@@ -129,6 +128,7 @@ export class Session implements StreamOwner, FrameSink {
 
   forget(stream: ChannelStream): void {
     if (!this.#streams.delete(stream.id)) return;
+    stream.share.end();
     this.#unacknowledged.delete(stream.id);
     if (!this.#isOurs(stream.id)) this.#inboundCount -= 1;
     this.#turns.call();
@@ -155,6 +155,7 @@ export class Session implements StreamOwner, FrameSink {
 
   onBody(piece: Buffer): void {
     this.#bodyStream?.deliver(piece);
+    this.#receiving.relieve(this.#streams);
   }
 
   onBodyEnd(): void {
@@ -233,11 +234,16 @@ export class Session implements StreamOwner, FrameSink {
       this.#control(frameType.windowUpdate, frameFlag.rst, streamId, 0);
       return;
     }
-    const stream = new ChannelStream(this, streamId);
-    this.#streams.set(streamId, stream);
+    const stream = this.#addStream(streamId);
     this.#inboundCount += 1;
     stream.announce(frameFlag.ack);
     this.#onStream(stream);
+  }
+
+  #addStream(id: number): ChannelStream {
+    const stream = new ChannelStream(this, id, this.#receiving.share(this.#isOurs(id)));
+    this.#streams.set(id, stream);
+    return stream;
   }
 
   #onPing(header: FrameHeader): void {
@@ -245,12 +251,9 @@ export class Session implements StreamOwner, FrameSink {
       this.#control(frameType.ping, frameFlag.ack, 0, header.length);
       return;
     }
-    const answer = this.#pings.get(header.length);
-    if (answer === undefined) {
+    if (!this.#pings.answer(header.length)) {
       throw protocolViolation(`The guest answered ping ${header.length}, which was never sent`);
     }
-    this.#pings.delete(header.length);
-    answer();
   }
 
   #onGoAway(code: number): void {
@@ -291,8 +294,7 @@ export class Session implements StreamOwner, FrameSink {
     this.#streams.clear();
     this.#bodyStream = null;
     this.#turns.call();
-    for (const answer of this.#pings.values()) answer();
-    this.#pings.clear();
+    this.#pings.end();
     this.#resolveClosed(reason);
   }
 }

@@ -1,13 +1,10 @@
 import { MicroagentError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
 import { channelClosed, protocolViolation } from "./failure.ts";
-import { encodeHeader, frameFlag, frameType } from "./frame.ts";
-import { ReceiveQueue } from "./receive-queue.ts";
+import { encodeHeader, frameFlag, frameType, initialWindowBytes } from "./frame.ts";
+import { Inbox } from "./inbox.ts";
+import type { ReceiveShare } from "./receive-budget.ts";
 import { Outbox, type Sender, type SendJob } from "./sender.ts";
-
-/** Window of a fresh stream in both directions, as the yamux specification says. */
-export const initialWindowBytes: number = 256 * 1024;
 
 /** What a stream needs of its session. */
 export interface StreamOwner {
@@ -22,15 +19,11 @@ export interface StreamOwner {
  */
 export class ChannelStream {
   readonly id: number;
+  /** What it takes of the session's budget. */
+  readonly share: ReceiveShare;
   readonly #owner: StreamOwner;
-  readonly #queue = new ReceiveQueue();
-  /** Read, and given back: last in, first out. */
-  readonly #returned: Uint8Array[] = [];
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  /** Bytes the peer may still send. */
-  #windowBytes: number = limits.channel.streamWindowBytes;
-  /** Bytes read since the last window update. */
-  #consumedBytes = 0;
   /** No more writes are taken. */
   #localEnded = false;
   /** The peer was told so. */
@@ -41,9 +34,11 @@ export class ChannelStream {
   #wake: (() => void) | null = null;
   #onFailure: ((reason: MicroagentError) => void) | null = null;
 
-  constructor(owner: StreamOwner, id: number) {
+  constructor(owner: StreamOwner, id: number, share: ReceiveShare) {
     this.#owner = owner;
     this.id = id;
+    this.share = share;
+    this.#inbox = new Inbox(share);
     this.#outbox = new Outbox(id, initialWindowBytes);
   }
 
@@ -67,7 +62,7 @@ export class ChannelStream {
   /** Gives bytes back that were read: the next read returns them first. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#returned.push(bytes);
+    this.#inbox.unread(bytes);
     this.#notify();
   }
 
@@ -129,16 +124,16 @@ export class ChannelStream {
   reset(reason: MicroagentError = new MicroagentError("closed", "The stream was reset")): void {
     if (this.over) return;
     this.#control(frameFlag.rst, 0);
-    this.#queue.clear();
+    this.#inbox.drop();
     this.fail(reason);
     this.#owner.forget(this);
   }
 
   // Below: the session's side.
 
-  /** Announces the stream, or accepts the peer's, with our full window. */
+  /** Announces the stream, or accepts the peer's, with the window that it begins with. */
   announce(flags: number): void {
-    this.#control(flags, limits.channel.streamWindowBytes - initialWindowBytes);
+    this.#control(flags, this.#inbox.windowBytes - initialWindowBytes);
   }
 
   /** A data frame begins: the peer must have the window for all of it. */
@@ -147,12 +142,10 @@ export class ChannelStream {
     if (this.#remoteEnded) {
       throw protocolViolation(`The guest sent ${length} bytes on stream ${this.id} after its end`);
     }
-    if (length > this.#windowBytes) {
-      throw protocolViolation(
-        `The guest sent ${length} bytes on stream ${this.id}, wanted at most ${this.#windowBytes}, its window`,
-      );
-    }
-    this.#windowBytes -= length;
+    if (this.#inbox.admit(length)) return;
+    throw protocolViolation(
+      `The guest sent ${length} bytes on stream ${this.id}, wanted at most ${this.#inbox.windowBytes}, its window`,
+    );
   }
 
   deliver(piece: Buffer): void {
@@ -161,7 +154,7 @@ export class ChannelStream {
       this.#consumed(piece.length);
       return;
     }
-    this.#queue.push(piece);
+    this.#inbox.push(piece);
     this.#notify();
   }
 
@@ -200,8 +193,8 @@ export class ChannelStream {
 
   #finish(when: "now" | "later"): void {
     this.#discarding = true;
-    this.#returned.length = 0;
-    this.#queue.clear();
+    // The peer gets its window back, otherwise it could never send its end.
+    this.#consumed(this.#inbox.drop());
     // A write that the peer no longer takes would hold the stream open for ever.
     if (this.#outbox.jobs.some((job) => job.bytesLeft > 0)) this.reset();
     else this.#end(when);
@@ -213,9 +206,9 @@ export class ChannelStream {
   }
 
   #take(): Uint8Array | null | undefined {
-    const returned = this.#returned.pop();
+    const returned = this.#inbox.shiftReturned();
     if (returned !== undefined) return returned;
-    const piece = this.#queue.shift();
+    const piece = this.#inbox.shift();
     if (piece !== undefined) {
       this.#consumed(piece.length);
       return piece;
@@ -228,12 +221,9 @@ export class ChannelStream {
   }
 
   #consumed(bytes: number): void {
-    this.#consumedBytes += bytes;
-    if (this.#consumedBytes * 2 < limits.channel.streamWindowBytes) return;
-    if (this.#remoteEnded || this.#failure !== null) return;
-    this.#windowBytes += this.#consumedBytes;
-    this.#control(0, this.#consumedBytes);
-    this.#consumedBytes = 0;
+    if (!this.#inbox.read(bytes) || this.#remoteEnded || this.#failure !== null) return;
+    const credit = this.#inbox.credit();
+    if (credit > 0) this.#control(0, credit);
   }
 
   #send(
