@@ -132,12 +132,14 @@ export const limits = {
     /** Names, link targets and attributes of the whole tree: they are kept in memory. */
     metadataBytesMax: 512 * MiB,
   },
-  registry: {
-    /** A transfer on which nothing moves for this long is broken off and resumed. */
+  transfer: {
+    /** A transfer on which nothing moves for this long is broken off. */
     silenceMs: 30_000,
     /** A transfer that brings less than this in this time of waiting is broken off as well: it only drips. */
     paceMs: 60_000,
     paceBytesMin: 60 * KiB,
+  },
+  registry: {
     /** A manifest, a token or an error, from its header to its end. */
     documentMs: 120_000,
     /** Reading the rest of an answer that nobody wants, to keep its connection. */

@@ -1,8 +1,8 @@
 import { errnoOf, isMicroagentError, MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
+import { Pace, pacedBody } from "../../host/pace.ts";
 import { proxiedFetch, proxyFor } from "../../host/proxied-fetch.ts";
-import { Pace } from "./pace.ts";
 import type { Reach } from "./reach.ts";
 
 export interface Request {
@@ -157,25 +157,10 @@ async function* readBody(
   stop: AbortController,
   pace: Pace,
 ): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
-  let ended = false;
   try {
-    for (;;) {
-      pace.start();
-      const { done, value } = await reader.read();
-      pace.stop(value?.length);
-      if (done) {
-        ended = true;
-        return;
-      }
-      yield value;
-    }
+    yield* pacedBody(response, pace, stop);
   } catch (error) {
     throw failure(op, url, error, stop.signal);
-  } finally {
-    pace.stop();
-    if (!ended) stop.abort();
   }
 }
 

@@ -1,6 +1,7 @@
 import { MicroagentError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Op } from "../../base/op.ts";
+import { Pace, pacedBody } from "../../host/pace.ts";
 import { proxiedFetch } from "../../host/proxied-fetch.ts";
 import type { StateLayout } from "../../host/state-layout.ts";
 import { identifyKernel } from "../formats/identify.ts";
@@ -75,12 +76,14 @@ function parseAddress(url: string): URL {
 }
 
 async function fetchBytes(op: Op, address: URL): Promise<Uint8Array> {
-  const response = await request(op, address);
+  const stop = new AbortController();
+  const pace = new Pace(op, (reason) => fetchFailed(address, reason), stop);
+  const response = await request(op, address, stop, pace);
   const total = Number(response.headers.get("content-length") ?? Number.NaN);
   const parts: Uint8Array[] = [];
   let done = 0;
   try {
-    for await (const part of response.body ?? []) {
+    for await (const part of pacedBody(response, pace, stop)) {
       done += part.length;
       if (done > limits.kernel.fileBytesMax) throw tooLarge(address);
       parts.push(part);
@@ -93,26 +96,37 @@ async function fetchBytes(op: Op, address: URL): Promise<Uint8Array> {
       });
     }
   } catch (error) {
-    op.check();
-    if (error instanceof MicroagentError) throw error;
-    throw fetchFailed(address, "the transfer broke off", error);
+    throw failure(op, address, error, stop.signal, "the transfer broke off");
   }
   return Buffer.concat(parts);
 }
 
-async function request(op: Op, address: URL): Promise<Response> {
+async function request(op: Op, address: URL, stop: AbortController, pace: Pace): Promise<Response> {
   try {
-    const response = await op.race(
-      proxiedFetch(address, { signal: op.signal, redirect: "follow" }),
-    );
+    pace.start();
+    const signal = AbortSignal.any([op.signal, stop.signal]);
+    const response = await op.race(proxiedFetch(address, { signal, redirect: "follow" }));
+    pace.stop();
     if (response.ok) return response;
-    await response.body?.cancel();
+    stop.abort();
     throw fetchFailed(address, `the server answered ${response.status}`);
   } catch (error) {
-    op.check();
-    if (error instanceof MicroagentError) throw error;
-    throw fetchFailed(address, "the server cannot be reached", error);
+    pace.stop();
+    throw failure(op, address, error, stop.signal, "the server cannot be reached");
   }
+}
+
+function failure(
+  op: Op,
+  address: URL,
+  error: unknown,
+  stopped: AbortSignal,
+  reason: string,
+): unknown {
+  op.check();
+  if (error instanceof MicroagentError) return error;
+  if (stopped.reason instanceof MicroagentError) return stopped.reason;
+  return fetchFailed(address, reason, error);
 }
 
 function tooLarge(address: URL): MicroagentError {

@@ -1,6 +1,6 @@
-import type { MicroagentError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
-import type { Op } from "../../base/op.ts";
+import type { MicroagentError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Op } from "../base/op.ts";
 
 /**
  * Breaks a transfer off that is silent or only drips. Only the time that is spent on waiting for the sender counts:
@@ -23,7 +23,7 @@ export class Pace {
   start(): void {
     this.stop();
     this.#waitingSince = this.#op.clock.monotonic();
-    const { silenceMs } = limits.registry;
+    const { silenceMs } = limits.transfer;
     this.#cancel = this.#op.clock.after(silenceMs, () =>
       this.#breakOff(`it sent nothing for ${silenceMs / 1000} seconds`),
     );
@@ -37,7 +37,7 @@ export class Pace {
     if (this.#waitingSince === null) return;
     this.#waitedMs += this.#op.clock.monotonic() - this.#waitingSince;
     this.#waitingSince = null;
-    const { paceMs, paceBytesMin } = limits.registry;
+    const { paceMs, paceBytesMin } = limits.transfer;
     if (this.#waitedMs < paceMs) return;
     if (this.#bytes < paceBytesMin) {
       this.#breakOff(
@@ -46,5 +46,31 @@ export class Pace {
     }
     this.#waitedMs = 0;
     this.#bytes = 0;
+  }
+}
+
+/** The body of an answer at its sender's pace. Ends the request when it is not read to its end. */
+export async function* pacedBody(
+  response: Response,
+  pace: Pace,
+  stop: AbortController,
+): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  let ended = false;
+  try {
+    for (;;) {
+      pace.start();
+      const { done, value } = await reader.read();
+      pace.stop(value?.length);
+      if (done) {
+        ended = true;
+        return;
+      }
+      yield value;
+    }
+  } finally {
+    pace.stop();
+    if (!ended) stop.abort();
   }
 }
