@@ -21,6 +21,7 @@ export function parseDockerReference(text: string, offset: number): DockerRefere
   if (hasRegistry && !hostPattern.test(first)) {
     throw referenceInvalid(text, offset, `"${first}" is not a host name with an optional port`);
   }
+  if (hasRegistry) checkAddress(text, offset, first);
   const registry = hasRegistry ? canonicalRegistry(first) : defaultRegistry;
   const restAt = hasRegistry ? slash + 1 : 0;
   const rest = named.slice(restAt);
@@ -44,6 +45,18 @@ export function parseDockerReference(text: string, offset: number): DockerRefere
     tag: tag ?? (digest === null ? "latest" : null),
     digest,
   };
+}
+
+/** A host that looks like one may still be no address: a port of five digits, an IP address out of its range. */
+function checkAddress(text: string, offset: number, host: string): void {
+  const colon = host.lastIndexOf(":");
+  const digits = /:([0-9]+)$/.exec(host)?.[1] ?? null;
+  if (digits !== null && (Number(digits) < 1 || Number(digits) > 65_535)) {
+    const reason = `port ${digits} is not a TCP port: expected 1 to 65535`;
+    throw referenceInvalid(text, offset + colon + 1, reason);
+  }
+  if (URL.canParse(`http://${host}`)) return;
+  throw referenceInvalid(text, offset, `"${host}" is not a host name or an IP address`);
 }
 
 /** Reads a tag; used by every transport that has tags. */
