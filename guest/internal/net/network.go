@@ -151,6 +151,8 @@ func (n *Network) take(view *buffer.View, size int) (kept bool) {
 	case unmediated:
 		n.notices.add(p.name(), p.dst)
 		n.send(unreachable(p.dst, p.src, p.bytes, prohibited))
+	case toGroup:
+		n.notices.add(p.name(), p.dst)
 	}
 	return kept
 }

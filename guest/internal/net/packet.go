@@ -16,6 +16,7 @@ const (
 	toStack                   // TCP, UDP and fragments of them
 	echo                      // a ping of the gateway
 	unmediated                // what no stream carries; the sender and the host are told
+	toGroup                   // a datagram to many; the host is told, and nobody answers for a group
 )
 
 // packet is what can be said of an IP packet without a stack.
@@ -81,6 +82,9 @@ func classify6(bytes []byte, isGateway func(netip.Addr) bool) (packet, verdict) 
 }
 
 func (p *packet) judge(icmp, echoRequest byte, whole bool, isGateway func(netip.Addr) bool) verdict {
+	if p.protocol == protocolUDP && p.isToGroup() && !p.src.IsLoopback() {
+		return toGroup
+	}
 	if !p.dst.IsValid() || p.dst.IsMulticast() || p.dst.IsUnspecified() || p.dst == broadcast || p.dst.IsLoopback() ||
 		p.src.IsMulticast() || p.src.IsUnspecified() || p.src.IsLoopback() || p.src == broadcast {
 		return drop
@@ -100,6 +104,8 @@ func (p *packet) judge(icmp, echoRequest byte, whole bool, isGateway func(netip.
 	return unmediated
 }
 
+func (p *packet) isToGroup() bool { return p.dst.IsMulticast() || p.dst == broadcast }
+
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 func addr(a tcpip.Address) netip.Addr {
@@ -110,6 +116,11 @@ func addr(a tcpip.Address) netip.Addr {
 // name is what the host is told of a protocol.
 func (p *packet) name() string {
 	switch p.protocol {
+	case protocolUDP:
+		if p.dst == broadcast {
+			return "udp-broadcast"
+		}
+		return "udp-multicast"
 	case protocolICMP:
 		return "icmp"
 	case protocolICMPv6:

@@ -136,6 +136,56 @@ func TestOtherPacketsAreRefusedAndTold(t *testing.T) {
 	t.Fatal(told)
 }
 
+// empty makes a UDP packet with nothing in it.
+func empty(src, dst string) []byte {
+	from, to := netip.MustParseAddr(src), netip.MustParseAddr(dst)
+	out := ipHeader(from, to, protocolUDP, header.UDPMinimumSize)
+	body := header.UDP(out[len(out)-header.UDPMinimumSize:])
+	body.Encode(&header.UDPFields{SrcPort: 5353, DstPort: 5353, Length: header.UDPMinimumSize})
+	seal(body, 6, from, to, protocolUDP, true)
+	return out
+}
+
+func TestDatagramsToManyAreToldAndNotAnswered(t *testing.T) {
+	var mu sync.Mutex
+	told := map[string]int{}
+	up, _ := host(t, func(c *call) {
+		mu.Lock()
+		told[c.Op+" "+c.Protocol+" "+c.Dst] += c.Count
+		mu.Unlock()
+		c.ok()
+		_ = c.Close()
+	})
+	c, out := probe(t, up)
+	for range 50 {
+		c.put(empty("10.0.2.15", "224.0.0.251"))
+	}
+	c.put(empty("0.0.0.0", "255.255.255.255"))
+	c.put(empty("127.0.0.1", "224.0.0.251"))
+	c.put(ping("10.0.2.15", "10.0.2.2", 8))
+	answer, err := nextPacket(out)
+	if err != nil || answer[20] != byte(header.ICMPv4EchoReply) || len(out) != 0 {
+		t.Fatal(answer, err, len(out))
+	}
+	for range 100 {
+		mu.Lock()
+		ok := told["unmediated udp-multicast 224.0.0.251"] == 50 && told["unmediated udp-broadcast 255.255.255.255"] == 1
+		mu.Unlock()
+		if ok {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal(told)
+}
+
+func TestADatagramToAGroupHasItsName(t *testing.T) {
+	p, what := classify(empty("fd6d:6167:656e:7400::15", "ff02::fb"), func(netip.Addr) bool { return false })
+	if what != toGroup || p.name() != "udp-multicast" {
+		t.Fatal(what, p.name())
+	}
+}
+
 func TestAnInterfaceThatIsGoneIsTold(t *testing.T) {
 	told := make(chan string, 4)
 	up, _ := host(t, func(c *call) {

@@ -165,6 +165,13 @@ describe("a guest whose egress is guarded, with root, and with a resolver that l
       { event: "egress_deny", dst: "198.18.0.1", signal: "unmediatable-protocol" },
       { event: "egress_deny", signal: "unmediatable-protocol", reason: "icmpv6 is not passed on" },
     );
+    await guest.shell("timeout 1 busybox nslookup name.test 224.0.0.251; true");
+    await guest.audited({
+      event: "egress_deny",
+      dst: "224.0.0.251",
+      signal: "unmediatable-protocol",
+      reason: "udp-multicast is not passed on",
+    });
     expect(await guest.attack("udp", "10.1.2.3:123", "169.254.169.254:80")).toBe(
       "10.1.2.3:123 refused\n169.254.169.254:80 refused",
     );
