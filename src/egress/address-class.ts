@@ -17,6 +17,10 @@ type Range = readonly [bytes: readonly number[], bits: number, kind: AddressClas
 
 /** The IANA registries of special-purpose addresses, as far as they are not reachable everywhere. */
 const ranges4: readonly Range[] = [
+  // Host agents and metadata services of clouds at addresses of other ranges: Azure, Alibaba, Oracle.
+  [[168, 63, 129, 16], 32, "metadata"],
+  [[100, 100, 100, 200], 32, "metadata"],
+  [[192, 0, 0, 192], 32, "metadata"],
   [[0], 8, "unspecified"],
   [[127], 8, "loopback"],
   [[10], 8, "private"],
@@ -25,8 +29,6 @@ const ranges4: readonly Range[] = [
   [[169, 254, 169, 254], 32, "metadata"],
   [[169, 254], 16, "link-local"],
   [[100, 64], 10, "shared"],
-  // A cloud's host agent at an address that only looks public.
-  [[168, 63, 129, 16], 32, "metadata"],
   [[192, 0, 0], 24, "reserved"],
   [[192, 0, 2], 24, "reserved"],
   [[198, 51, 100], 24, "reserved"],
@@ -42,7 +44,11 @@ const ranges6: readonly Range[] = [
   [new Array(16).fill(0), 128, "unspecified"],
   [[...new Array(15).fill(0), 1], 128, "loopback"],
   [[0xfe, 0x80], 10, "link-local"],
-  [[0xfd, 0x00, 0x0e, 0xc2, ...new Array(10).fill(0), 0x02, 0x54], 128, "metadata"],
+  // Amazon's services of a machine (metadata, time, credentials of a pod), then those of Google, Oracle and Scaleway.
+  [[0xfd, 0x00, 0x0e, 0xc2], 32, "metadata"],
+  [[0xfd, 0x20, 0x00, 0xce, ...new Array(10).fill(0), 0x02, 0x54], 128, "metadata"],
+  [[0xfd, 0x00, 0x00, 0xc1, ...new Array(8).fill(0), 0xa9, 0xfe, 0xa9, 0xfe], 128, "metadata"],
+  [[0xfd, 0x00, 0x00, 0x42, ...new Array(11).fill(0), 0x42], 128, "metadata"],
   [[0xfc], 7, "private"],
   [[0xfe, 0xc0], 10, "private"],
   [[0xff], 8, "multicast"],

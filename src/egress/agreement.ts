@@ -131,12 +131,17 @@ function reachable(target: Authority, claim: Claim, lists: HostLists): boolean {
   const port = target.port ?? 80;
   const address = parseAddress(target.host);
   if (address === null) {
-    if (!claim.strict) return true;
+    if (!claim.strict) return lists.name(target.host, port) || !isOfProxy(target.host);
     if (isResolverName(target.host)) return lists.exactly(target.host, port);
     return lists.name(target.host, port);
   }
   if (lists.address(address, port)) return true;
   return !claim.strict && classify(address, claim.own) === "public";
+}
+
+/** A proxy takes these names for itself. Those that end in a number, and so could be an address, are malformed. */
+function isOfProxy(name: string): boolean {
+  return /(^|\.)localhost(\.localdomain)?$/.test(name);
 }
 
 /** What is demanded inside a tunnel that a proxy has opened: the same as of a connection straight to its target. */

@@ -97,7 +97,10 @@ export function endpointsOf(gate: Gate, to: Destination, verdict: Allowed): Endp
     .addressesOf(name)
     .filter((address) => address.text !== to.address.text)
     .filter((address) => {
-      const other = decideFlow(gate.mode, gate.lists, gate.destination(address, to.port));
+      const destination = gate.destination(address, to.port);
+      // For another name it is the address of somebody's machine, and not what is mapped.
+      if (destination.standIn) return false;
+      const other = decideFlow(gate.mode, gate.lists, destination);
       return other.allowed && other.internal === verdict.internal;
     })
     // The other family first: when an address is silent, its family is the likely reason.
