@@ -9,7 +9,7 @@ import { type Clock, realClock, withOp } from "../../../../src/base/op.ts";
 import { stateLayout } from "../../../../src/host/state-layout.ts";
 import { installKernelFromUrl } from "../../../../src/kernel/source/download.ts";
 
-const factor = 200;
+const factor = 50;
 /** Minutes pass in a moment. */
 const fastClock: Clock = {
   ...realClock,
