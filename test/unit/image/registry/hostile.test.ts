@@ -11,8 +11,8 @@ import {
 } from "../../../fixtures/hostile-registry.ts";
 import { type TempStore, tempStore } from "../../../fixtures/image-store.ts";
 
-/** Ten minutes are a second. */
-const factor = 600;
+/** Three minutes are a second: silence of 30 s is noticed after 150 ms. */
+const factor = 200;
 const fastClock: Clock = {
   ...realClock,
   monotonic: () => realClock.monotonic() * factor,
