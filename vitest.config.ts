@@ -42,6 +42,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // Not among the suites of `npm test`: `npm run clients` installs what it needs.
+      quick("clients", "test/clients/**/*.test.ts", 600_000),
     ],
   },
 });

@@ -13,6 +13,8 @@ const hint = "node scripts/client-programs.mjs";
 
 /** Where the packages are. */
 export const clientPackages = join(folder, "npm");
+/** Where pnpm and yarn are, for a guest. */
+export const packageManagers = join(folder, "managers");
 export const goClient = join(folder, "go-client");
 
 /** Installs and builds what is not there yet. */
@@ -28,6 +30,12 @@ export async function prepareClients() {
   };
   await mustRun(program, ["build", "-o", goClient, "."], options);
   return installed ? "installed" : "there";
+}
+
+/** Installs what `npm run clients` needs besides. */
+export async function prepareManagers() {
+  const source = join(root, "test", "clients", "managers");
+  return (await installLocked(source, packageManagers, hint)) ? "installed" : "there";
 }
 
 if (isMain(import.meta.url)) {

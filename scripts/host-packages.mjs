@@ -82,6 +82,17 @@ export const testPieces = [
   { package: "xz-utils", program: "xz", use: "unpacks the kernel source" },
 ];
 
+/** Servers that `npm run clients` starts besides those of the tests. @type {readonly HostPiece[]} */
+export const clientServerPieces = [
+  { package: "redis-server", program: "redis-server", use: "a server of the clients" },
+  { package: "postgresql", file: "/usr/lib/postgresql", use: "a server of the clients" },
+  { package: "mariadb-server", program: "mariadbd", use: "a server of the clients" },
+  { package: "mosquitto", program: "mosquitto", use: "a server of the clients" },
+  { package: "openssh-server", program: "sshd", use: "a server of the clients" },
+  { package: "vsftpd", program: "vsftpd", use: "a server of the clients" },
+  { package: "slapd", program: "slapd", use: "a server of the clients" },
+];
+
 /**
  * Installs what is missing through apt where this user may; else names it with the command.
  *
