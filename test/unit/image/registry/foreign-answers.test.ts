@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { errorJson } from "../../../../src/base/error-json.ts";
 import { isMicroagentError } from "../../../../src/base/errors.ts";
-import { type Clock, realClock } from "../../../../src/base/op.ts";
 import { type HostileServer, startHostileRegistry } from "../../../fixtures/hostile-registry.ts";
 import { type TempStore, tempStore } from "../../../fixtures/image-store.ts";
+import { fastClockOf } from "../../../support/fast-clock.ts";
 import {
   expectOwnLines,
   foreignValues,
@@ -12,13 +12,8 @@ import {
   mutated,
 } from "../../../support/foreign-values.ts";
 
-const factor = 600;
 /** Pauses between tries take no time. */
-const fastClock: Clock = {
-  ...realClock,
-  monotonic: () => realClock.monotonic() * factor,
-  after: (ms, callback) => realClock.after(ms / factor, callback),
-};
+const fastClock = fastClockOf(600);
 
 let registry: HostileServer;
 let temp: TempStore;

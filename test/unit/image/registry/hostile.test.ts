@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Clock, realClock } from "../../../../src/base/op.ts";
 import {
   drip,
   type HostileServer,
@@ -10,14 +9,10 @@ import {
   startHostileServer,
 } from "../../../fixtures/hostile-registry.ts";
 import { type TempStore, tempStore } from "../../../fixtures/image-store.ts";
+import { fastClockOf } from "../../../support/fast-clock.ts";
 
 /** Three minutes are a second: silence of 30 s is noticed after 150 ms. */
-const factor = 200;
-const fastClock: Clock = {
-  ...realClock,
-  monotonic: () => realClock.monotonic() * factor,
-  after: (ms, callback) => realClock.after(ms / factor, callback),
-};
+const fastClock = fastClockOf(200);
 const basic = `Basic ${Buffer.from("ada:s3cret").toString("base64")}`;
 
 let registry: HostileServer;

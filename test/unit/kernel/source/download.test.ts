@@ -5,17 +5,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Clock, realClock, withOp } from "../../../../src/base/op.ts";
+import { withOp } from "../../../../src/base/op.ts";
 import { stateLayout } from "../../../../src/host/state-layout.ts";
 import { installKernelFromUrl } from "../../../../src/kernel/source/download.ts";
+import { fastClockOf } from "../../../support/fast-clock.ts";
 
-const factor = 50;
 /** Minutes pass in a moment. */
-const fastClock: Clock = {
-  ...realClock,
-  monotonic: () => realClock.monotonic() * factor,
-  after: (ms, callback) => realClock.after(ms / factor, callback),
-};
+const factor = 50;
+const fastClock = fastClockOf(factor);
 
 let server: Server;
 let stateDir: string;
