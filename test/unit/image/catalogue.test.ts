@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findProgram } from "../../../scripts/host-packages.mjs";
 import { type Op, realClock, withOp } from "../../../src/base/op.ts";
 import { ensureBaseImage } from "../../../src/image/base-image.ts";
 import { listImages, removeImages, tagImage } from "../../../src/image/catalogue.ts";
@@ -159,7 +160,8 @@ describe("rootfs build", () => {
       format,
       output_path: join(dir, "one"),
     });
-    await run(checker, [...flags, first.output_path]);
+    // An ordinary user has no system directories in his PATH.
+    await run(findProgram(checker) ?? checker, [...flags, first.output_path]);
     const second = await build("two");
     expect(second.base_source).toBe("cache");
     const [a, b] = await Promise.all([readFile(join(dir, "one")), readFile(join(dir, "two"))]);
