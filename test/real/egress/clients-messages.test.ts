@@ -142,3 +142,48 @@ test("Go's client over HTTP/2 without TLS passes where the port is listed, and i
   expect(refused, refused.stderr).toMatchObject({ code: 1, stdout: "" });
   expect((await bare.audit()).summary.allowable).toEqual([`${name}:8082`]);
 });
+
+/** Answers five requests of `/p` once all five are there, which they are only if a client pipelines them. */
+async function startHolding(): Promise<WebServer & { readonly most: () => number }> {
+  let held: (() => void)[] = [];
+  let most = 0;
+  const server = await startWeb({
+    speaks: "http",
+    instead: ({ method, url, httpVersion }, response) => {
+      if (url?.startsWith("/p") !== true) return false;
+      held = [...held, () => response.end(`${method} ${url} HTTP/${httpVersion} 0\n`)];
+      most = Math.max(most, held.length);
+      if (held.length < 5) return true;
+      for (const answer of held) answer();
+      held = [];
+      return true;
+    },
+  });
+  return { ...server, most: () => most };
+}
+
+test("undici 6 pipelines five requests, keeps a connection, and speaks HTTP/2, plainly and through the swap", async () => {
+  const lines = (letter: string, version: string, count: number) =>
+    Array.from({ length: count }, (_, at) => `GET /${letter}${at} HTTP/${version} 0`);
+  const plainly = [...lines("p", "1.1", 5), ...lines("k", "1.1", 3)];
+  {
+    await using held = await startHolding();
+    await using gate = await gateTo(held.port, name);
+    const said = await node(gate, "undici-client.mjs", name, 8081, false);
+    expect(JSON.parse(said)).toEqual(plainly);
+    expect(held.most()).toBe(5);
+    const connections = held.requests.map((line) => line.split(" ")[0]);
+    expect(connections).toHaveLength(3);
+    expect(new Set(connections).size).toBe(1);
+    expect((await gate.audit()).complaints).toEqual([]);
+  }
+  for (const [of, open] of [
+    [name, () => gateTo(web.port, name)],
+    [host, () => swapTo(web.port)],
+  ] as const) {
+    await using gate = await open();
+    const said = await node(gate, "undici-client.mjs", of, 443, true);
+    expect(JSON.parse(said)).toEqual([...plainly, ...lines("h", "2.0", 3)]);
+    expect((await gate.audit()).complaints).toEqual([]);
+  }
+});
