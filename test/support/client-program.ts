@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import type { ClientGate } from "../fixtures/client-gate.ts";
+import { follow, type Running } from "./running.ts";
 
 export interface Asked {
   /** Exit code; null when a signal ended it. */
@@ -48,10 +49,26 @@ export async function curl(
   args: readonly string[] = [],
   asking: Asking = {},
 ): Promise<Asked> {
+  return await ask("curl", await curlWords(gate, url, args), asking);
+}
+
+/** The same while it runs. */
+export async function startCurl(
+  gate: ClientGate,
+  url: string,
+  args: readonly string[],
+): Promise<Running> {
+  return follow(spawn("curl", await curlWords(gate, url, args)));
+}
+
+async function curlWords(
+  gate: ClientGate,
+  url: string,
+  args: readonly string[],
+): Promise<readonly string[]> {
   const { hostname, port, protocol } = new URL(url);
   const called = Number(port === "" ? (protocol === "https:" ? 443 : 80) : port);
   const entrance = await gate.entrance(hostname, called);
   const to = ["--connect-to", `${hostname}:${called}:127.0.0.1:${entrance}`];
-  const words = ["-sS", "--max-time", "60", "--cacert", gate.caFile, ...to, ...args, url];
-  return await ask("curl", words, asking);
+  return ["-sS", "--max-time", "60", "--cacert", gate.caFile, ...to, ...args, url];
 }
