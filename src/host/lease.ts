@@ -18,7 +18,7 @@ import { ensurePrivateDir, type StateLayout } from "./state-layout.ts";
 
 const killWaitMs = 5_000;
 const killPollMs = 10;
-/** A file is written beside its name in a moment; what is older was left by a killed writer. */
+/** A file is written beside its name in a moment; one that is older was left by a killed writer, whoever that was. */
 const temporaryMsMax = 10 * 60_000;
 
 /** What a lease says about a running machine; enough to end it and to tidy up after it. */
@@ -228,13 +228,18 @@ async function sweepLeaseFiles(layout: StateLayout): Promise<void> {
     const path = join(layout.leases, name);
     const note = watchNoteOf("");
     const isOrphan = name.endsWith(note) && !names.includes(name.slice(0, -note.length));
-    if (isOrphan || (name.endsWith(".tmp") && (await isOld(path)))) await rm(path, { force: true });
+    const isUnwanted = isOrphan || (name.endsWith(".tmp") && (await wasLeft(path)));
+    if (isUnwanted) await rm(path, { force: true });
   }
 }
 
-async function isOld(path: string): Promise<boolean> {
+/** Whether nobody will give a file its name any more: its writer, whom a whole one names, is gone, or it is old. */
+async function wasLeft(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => null);
-  return facts !== null && Date.now() - facts.mtimeMs > temporaryMsMax;
+  if (facts === null) return false;
+  if (Date.now() - facts.mtimeMs > temporaryMsMax) return true;
+  const lease = parseLease(path, await readFile(path, "utf8").catch(() => ""), facts.mtimeMs);
+  return lease !== null && ownerState(lease.owner, facts.mtimeMs) === "gone";
 }
 
 /**

@@ -119,6 +119,14 @@ test("half-written lease files of killed writers go, fresh ones stay", async () 
   await lease.release();
 });
 
+test("a whole lease file that a killed writer gave no name goes at once, a living one's stays", async () => {
+  const whole = (owner: object) => JSON.stringify({ owner, workspace: "w" });
+  await writeFile(join(layout.leases, ".w.json.aaaaaaaaaaaa.tmp"), whole(dead()));
+  await writeFile(join(layout.leases, ".w.json.bbbbbbbbbbbb.tmp"), whole(ownIdentity()));
+  await gc();
+  expect(await readdir(layout.leases)).toEqual([".w.json.bbbbbbbbbbbb.tmp"]);
+});
+
 test("whoever kills an owner and is it itself goes on", async () => {
   const lease = await takeLease(layout, { workspace: "w" });
   const [record] = await listLeases(layout);
