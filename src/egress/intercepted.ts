@@ -5,6 +5,7 @@ import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import type { Admission, FlowContext, Running } from "./flow.ts";
+import { hasUnsent } from "./leaving.ts";
 import { type Pace, StreamDuplex } from "./stream-duplex.ts";
 
 export interface HandedOver {
@@ -61,7 +62,7 @@ export async function handOver(
       return bytes.sent;
     },
     get pending() {
-      return [...sockets].some((socket) => socket.writableLength > 0);
+      return [...sockets].some(hasUnsent);
     },
     end: () => client.destroy(),
   };

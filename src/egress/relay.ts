@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { ByteStream } from "../agent/guest-calls.ts";
 import type { Op } from "../base/op.ts";
+import { breakOff, hasUnsent } from "./leaving.ts";
 
 /** Bytes on their way to the guest at which its server has to wait. */
 const underwayBytesMax = 256 * 1024;
@@ -75,8 +76,7 @@ export class Relay {
 
   /** The socket does not have all yet that was taken from the guest. */
   get pending(): boolean {
-    const { writableLength, writableFinished } = this.#socket;
-    return this.#pacing || writableLength > 0 || (this.#upOver && !writableFinished);
+    return this.#pacing || hasUnsent(this.#socket);
   }
 
   /** Lets go of both sides, untouched, for somebody else. Only before either direction has started. */
@@ -128,9 +128,7 @@ export class Relay {
     const finished = this.#downOver && this.#socket.writableFinished;
     if (!finished) {
       this.#stream.reset();
-      // What the guest has sent and ended is the kernel's to deliver; a reset would take it back.
-      if (this.#upOver && this.#socket.writableFinished) this.#socket.destroy();
-      else this.#socket.resetAndDestroy();
+      breakOff(this.#socket);
     }
     this.#wake();
     this.#resolve(finished ? "closed" : how);

@@ -12,9 +12,15 @@ import { fileError } from "./file-error.ts";
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array,
-  options: { readonly mode?: number; readonly survivesPowerCut?: boolean } = {},
+  options: {
+    readonly mode?: number;
+    readonly survivesPowerCut?: boolean;
+    /** Part of the temporary name, for whoever finds the file when its writer was killed. */
+    readonly tag?: string;
+  } = {},
 ): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${randomHex(6)}.tmp`);
+  const tag = options.tag === undefined ? "" : `${options.tag}.`;
+  const beside = join(dirname(path), `.${basename(path)}.${tag}${randomHex(6)}.tmp`);
   try {
     const file = await open(beside, "wx", options.mode ?? 0o600);
     try {

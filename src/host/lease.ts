@@ -8,8 +8,10 @@ import { writeFileAtomic } from "./files.ts";
 import { isSilentSinceNoted, ownerState, startHeartbeat, watchNoteOf } from "./heartbeat.ts";
 import { sweepLocks } from "./lock.ts";
 import {
+  identityTag,
   isAlive,
   isOwn,
+  isTaggedByDead,
   ownIdentity,
   type ProcessIdentity,
   parseIdentity,
@@ -76,7 +78,7 @@ export async function takeLease(
     writeFileAtomic(
       path,
       `${JSON.stringify({ version: 1, owner: ownIdentity(), startedAt, ...fields })}\n`,
-      { survivesPowerCut },
+      { survivesPowerCut, tag: identityTag(ownIdentity()) },
     );
   // A power cut ends what it stands for; a directory that no lease names is collected too.
   await save(false);
@@ -233,13 +235,11 @@ async function sweepLeaseFiles(layout: StateLayout): Promise<void> {
   }
 }
 
-/** Whether nobody will give a file its name any more: its writer, whom a whole one names, is gone, or it is old. */
+/** Whether nobody will give a file its name any more: its name says whose it was, and he is dead, or it is old. */
 async function wasLeft(path: string): Promise<boolean> {
+  if (isTaggedByDead(basename(path))) return true;
   const facts = await stat(path).catch(() => null);
-  if (facts === null) return false;
-  if (Date.now() - facts.mtimeMs > temporaryMsMax) return true;
-  const lease = parseLease(path, await readFile(path, "utf8").catch(() => ""), facts.mtimeMs);
-  return lease !== null && ownerState(lease.owner, facts.mtimeMs) === "gone";
+  return facts !== null && Date.now() - facts.mtimeMs > temporaryMsMax;
 }
 
 /**

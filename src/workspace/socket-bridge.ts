@@ -3,7 +3,7 @@ import type { ByteStream } from "../agent/guest-calls.ts";
 import { MicroagentError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Op } from "../base/op.ts";
-import type { Carrier } from "../egress/leaving.ts";
+import { breakOff, type Carrier, hasUnsent } from "../egress/leaving.ts";
 
 /** Whoever can reach a port of the guest. */
 export interface GuestPorts {
@@ -19,15 +19,13 @@ export interface PausedSocket extends Duplex {
 export class JoinedSocket implements Carrier {
   sent = 0;
   readonly #socket: PausedSocket;
-  #guestEnded = false;
 
   constructor(socket: PausedSocket) {
     this.#socket = socket;
   }
 
   get pending(): boolean {
-    const { writableLength, writableFinished } = this.#socket;
-    return writableLength > 0 || (this.#guestEnded && !writableFinished);
+    return hasUnsent(this.#socket);
   }
 
   /**
@@ -52,21 +50,15 @@ export class JoinedSocket implements Carrier {
         { timeoutMs: limits.ports.connectMs },
       );
       const found = stream;
-      found.onFailure(() => this.#breakOff());
+      found.onFailure(() => breakOff(socket));
       await Promise.race([
         Promise.all([this.#toGuest(op, found), this.#toHost(op, found)]),
         failed,
       ]);
     } catch {
       stream?.reset();
-      this.#breakOff();
+      breakOff(socket);
     }
-  }
-
-  #breakOff(): void {
-    // What the guest has sent and ended is the kernel's to deliver; a reset would take it back.
-    if (this.#guestEnded && this.#socket.writableFinished) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
   }
 
   async #toGuest(op: Op, stream: ByteStream): Promise<void> {
@@ -89,7 +81,6 @@ export class JoinedSocket implements Carrier {
         });
       }
     }
-    this.#guestEnded = true;
     await op.race(new Promise<void>((resolve) => socket.end(resolve)));
   }
 }

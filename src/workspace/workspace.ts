@@ -152,21 +152,22 @@ export class Workspace {
   }
 
   /** Lets what the guest's programs had sent when they ended reach others, for a moment at most. Never throws. */
-  async lastBytes(op: Op): Promise<void> {
+  async lastBytes(op: Op, withinMs: number = patienceMs): Promise<void> {
     const { agent, attachments } = this.#parts;
     if (this.#closed !== null) return;
-    await lastBytes(op, {
-      sent: (step) => agent.watch(step, { for: "sent" }, patienceMs),
-      roundTrip: (step) => agent.ping(step),
+    const guest = {
+      sent: (step: Op) => agent.watch(step, { for: "sent" }, withinMs),
+      roundTrip: (step: Op) => agent.ping(step),
       leaving: attachments.leaving,
-    });
+    };
+    await lastBytes(op, guest, withinMs);
   }
 
   /** Powers the guest off in good order (its disks are flushed), then closes. */
   async powerOff(op: Op, withinMs: number = powerOffMs): Promise<void> {
     if (this.#closed === null) {
       try {
-        await this.lastBytes(op);
+        await this.lastBytes(op, Math.min(patienceMs, withinMs / 4));
         await op.step(
           "power-off",
           async (step) => {

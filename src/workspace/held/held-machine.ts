@@ -6,6 +6,7 @@ import type { ChannelStream } from "../../channel/stream.ts";
 import type { MachineExit } from "../../supervisor/port.ts";
 import { environmentOf } from "../command.ts";
 import type { Engine } from "../engine.ts";
+import { patienceMs } from "../last-bytes.ts";
 import { machineEnded } from "../machine-failure.ts";
 import type { Termination } from "../termination.ts";
 import type { ControlHost, ControlVerb } from "./control-server.ts";
@@ -202,6 +203,8 @@ export class HeldMachine implements ControlHost {
       await this.#op.step(
         "halt",
         async (op) => {
+          // Of commands that ended before; those that run are ended by the guest.
+          await workspace.lastBytes(op, Math.min(patienceMs, withinMs / 4));
           await workspace.agent.powerOff(op, Math.min(2_000, withinMs));
           await op.race(workspace.exit);
         },

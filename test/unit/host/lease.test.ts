@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withOp } from "../../../src/base/op.ts";
 import { killOwner, listLeases, stagingPrefix, takeLease } from "../../../src/host/lease.ts";
-import { ownIdentity } from "../../../src/host/process-identity.ts";
+import { identityTag, ownIdentity } from "../../../src/host/process-identity.ts";
 import { ensurePrivateDir, type StateLayout, stateLayout } from "../../../src/host/state-layout.ts";
 import { collectGarbage } from "../../../src/workspace/garbage.ts";
 
@@ -119,12 +119,16 @@ test("half-written lease files of killed writers go, fresh ones stay", async () 
   await lease.release();
 });
 
-test("a whole lease file that a killed writer gave no name goes at once, a living one's stays", async () => {
-  const whole = (owner: object) => JSON.stringify({ owner, workspace: "w" });
-  await writeFile(join(layout.leases, ".w.json.aaaaaaaaaaaa.tmp"), whole(dead()));
-  await writeFile(join(layout.leases, ".w.json.bbbbbbbbbbbb.tmp"), whole(ownIdentity()));
+test("a lease file that a killed writer gave no name goes at once, a living one's stays", async () => {
+  const own = ownIdentity();
+  const gone = identityTag({ ...own, startTime: "another" });
+  const living = `.w.json.${identityTag(own)}.bbbbbbbbbbbb.tmp`;
+  // Killed before and after it had written.
+  await writeFile(join(layout.leases, `.w.json.${gone}.aaaaaaaaaaaa.tmp`), "");
+  await writeFile(join(layout.leases, `.w.json.${gone}.cccccccccccc.tmp`), "{}");
+  await writeFile(join(layout.leases, living), "");
   await gc();
-  expect(await readdir(layout.leases)).toEqual([".w.json.bbbbbbbbbbbb.tmp"]);
+  expect(await readdir(layout.leases)).toEqual([living]);
 });
 
 test("whoever kills an owner and is it itself goes on", async () => {

@@ -40,6 +40,8 @@ test("the guest's own word that all is sent comes before the first look", async 
   };
   const answer = async () => expect(isSent).toBe(true);
   expect(await tripsFor([[still]], { sent, answer })).toBe(3);
+  const refuses = () => Promise.reject(new Error("too many waits"));
+  expect(await tripsFor([[still]], { sent: refuses })).toBe(3);
   const never = (op: Op) => op.race(new Promise<void>(() => {}));
   expect(await tripsFor([[still]], { sent: never })).toBe(0);
 });
